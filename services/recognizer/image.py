@@ -1,0 +1,142 @@
+"""From the bytes of an image file to gray pixels: dark ink on light paper."""
+
+import contextlib
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from recognizer.errors import ImageTooLargeError, UnreadableImageError, UnsupportedImageError
+
+Gray = NDArray[np.uint8]
+"""Gray image, shape (height, width), 0 black to 255 white."""
+
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+MAX_PIXELS = 50_000_000
+
+# The header of a GIF can make Pillow allocate a frame before its size is known here, so its own
+# limit, one for the process, stands beside the caller's. It refuses twice as many pixels.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+# What Pillow warns of (odd metadata, mostly) is no fault of the pixels, and what is one raises.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of a TIFF
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
+    """Read an image file into gray pixels, dark ink on light paper.
+
+    Reads the first frame, turns it upright by its EXIF orientation, lays transparency over
+    white, brings 16-bit samples down to 8 and inverts an image whose paper is dark.
+
+    Args:
+        data: the whole file, in one of `FORMATS`.
+        max_pixels: largest width times height; checked from the header, before any pixel
+            is decoded.
+
+    Returns:
+        `Gray`, shape (height, width).
+
+    Raises:
+        UnsupportedImageError: the bytes are in no format we read.
+        ImageTooLargeError: more than `max_pixels`.
+        UnreadableImageError: empty, truncated or damaged.
+    """
+    if not data:
+        raise UnreadableImageError("The image is empty: 0 bytes were received.")
+    if max_pixels > (Image.MAX_IMAGE_PIXELS or 0):
+        Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise UnsupportedImageError(
+            f"Not an image in a format we read ({', '.join(FORMATS)})."
+        ) from None
+    except Image.DecompressionBombError:
+        raise ImageTooLargeError(
+            f"The image has more than the {max_pixels / 1e6:g} million pixels that are read here."
+        ) from None
+    except Exception as error:
+        # Pillow's readers raise nearly any exception on a damaged header
+        raise UnreadableImageError(f"The image cannot be read: {_reason(error)}") from error
+    with image:
+        width, height = image.size
+        if width * height > max_pixels:
+            raise ImageTooLargeError(
+                f"The image is {width} x {height} pixels; "
+                f"at most {max_pixels / 1e6:g} million are read here."
+            )
+        try:
+            if _tile(image) > max_pixels:
+                raise ImageTooLargeError("The tiles of this TIFF are too large to be read here.")
+            image.load()
+            with contextlib.suppress(Exception):  # damaged EXIF; the pixels may be sound
+                ImageOps.exif_transpose(image, in_place=True)
+            return _paper_is_light(_gray(image))
+        except ImageTooLargeError:
+            raise
+        except Exception as error:
+            raise UnreadableImageError(
+                f"The image is damaged or cut off: {_reason(error)}"
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _tile(image: Image.Image) -> int:
+    """Pixels of one tile of a TIFF, which is unpacked whole; it may exceed the image."""
+    tags = getattr(image, "tag_v2", {})
+    return int(tags.get(TILE_WIDTH, 0)) * int(tags.get(TILE_LENGTH, 0))
+
+
+def _gray(image: Image.Image) -> Gray:
+    if image.mode.startswith(("I", "F")):
+        return _to_eight_bits(np.asarray(image), sixteen=image.mode.startswith("I"))
+    if image.mode == "LAB":
+        image = image.getchannel("L")  # Pillow converts it to nothing else
+    if not image.has_transparency_data:
+        return np.asarray(image.convert("L"), dtype=np.uint8)
+    image = image.convert("RGBA")
+    paper = Image.new("L", image.size, 255)
+    paper.paste(image.convert("L"), mask=image.getchannel("A"))
+    return np.asarray(paper, dtype=np.uint8)
+
+
+def _to_eight_bits(pixels: NDArray[np.generic], *, sixteen: bool) -> Gray:
+    """16-bit, 32-bit or floating-point samples to 8 bits.
+
+    A 16-bit file keeps its scale (0 to 65535). Others have no agreed white: they are
+    stretched from their darkest to their lightest sample.
+
+    Raises:
+        ValueError: samples that are not numbers.
+    """
+    values = pixels.astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite((low, high)).all():
+        raise ValueError("it holds samples that are not numbers")
+    if sixteen and low >= 0 and 255 < high <= 65535:
+        low, high = 0.0, 65535.0
+    elif low >= 0 and high <= 255 and high > 1:
+        low, high = 0.0, 255.0
+    if low == high:
+        return np.full(values.shape, 255, np.uint8)
+    # in place, as this may be half a gigabyte; scaled first, as the difference may overflow
+    factor = 255.0 / (high - low)
+    values *= np.float32(factor)
+    values -= np.float32(low * factor)
+    np.clip(np.rint(values, out=values), 0, 255, out=values)
+    gray: Gray = values.astype(np.uint8)
+    return gray
+
+
+def _paper_is_light(gray: Gray) -> Gray:
+    """Invert white-on-black: most of a written image is paper, so the median is its tone."""
+    darkest, paper, lightest = np.percentile(gray[:: 1 + gray.shape[0] // 256], (1, 50, 99))
+    dark_paper = paper < 128 and paper - darkest < lightest - paper
+    return np.invert(gray) if dark_paper else gray

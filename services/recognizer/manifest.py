@@ -1,0 +1,99 @@
+"""`recognizer.json`: what a bundle says of itself, every field checked."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from recognizer.alphabet import Alphabet
+
+FORMAT = 1
+NAME = "recognizer.json"
+NETWORK = "model.onnx"
+
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Level = Literal["word", "line"]
+
+
+def _inside(path: str) -> str:
+    """A path inside the bundle, so that a manifest cannot point elsewhere."""
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts or "\\" in path or path != str(parts):
+        raise ValueError("must be a plain relative path inside the bundle")
+    return path
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Input(Strict):
+    """How an image becomes the network's input; see `recognizer.prepare`."""
+
+    height: int = Field(ge=16, le=256, description="Rows of the network's input, in pixels.")
+    stride: int = Field(ge=1, le=32, description="Columns of input for one time step.")
+    margin: int = Field(ge=0, le=64, description="Blank columns before and after the writing.")
+    buckets: list[int] = Field(min_length=1, description="Widths an input is padded to.")
+
+    @field_validator("buckets")
+    @classmethod
+    def _ascending_multiples(cls, buckets: list[int]) -> list[int]:
+        if any(width < 16 or width > 16384 for width in buckets):
+            raise ValueError("every width must lie between 16 and 16384")
+        if sorted(set(buckets)) != buckets:
+            raise ValueError("widths must ascend")
+        return buckets
+
+    @model_validator(mode="after")
+    def _fits_the_stride(self) -> "Input":
+        if any(width % self.stride for width in self.buckets):
+            raise ValueError("every bucket must be a multiple of stride")
+        if self.buckets[-1] <= 2 * self.margin:
+            raise ValueError("the margins fill the widest bucket")
+        return self
+
+
+class Golden(Strict):
+    """An image the bundle must still read, and what it reads there."""
+
+    image: Annotated[str, Field(min_length=1)]
+    text: str
+
+    _checked = field_validator("image")(_inside)
+
+
+class Manifest(Strict):
+    """The whole of `recognizer.json`."""
+
+    format: Literal[1]
+    alphabet: str = Field(min_length=1, max_length=20_000)
+    blank: int = Field(ge=0)
+    input: Input
+    temperature: float = Field(gt=0, le=100, description="Divides the logits of confidences.")
+    levels: list[Level] = Field(min_length=1)
+    golden: list[Golden] = Field(min_length=1)
+    files: dict[str, Digest] = Field(description="Digest of every other file of the bundle.")
+
+    @field_validator("levels")
+    @classmethod
+    def _each_once(cls, levels: list[Level]) -> list[Level]:
+        if len(set(levels)) != len(levels):
+            raise ValueError("must name each level once")
+        return levels
+
+    @field_validator("files")
+    @classmethod
+    def _plain_paths(cls, files: dict[str, str]) -> dict[str, str]:
+        for path in files:
+            _inside(path)
+        if NETWORK not in files:
+            raise ValueError(f"must list {NETWORK}")
+        return files
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Manifest":
+        Alphabet(self.alphabet, self.blank)  # raises ValueError with the reason
+        for golden in self.golden:
+            if golden.image not in self.files:
+                raise ValueError(f"golden image {golden.image} is not listed in files")
+        return self

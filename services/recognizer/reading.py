@@ -1,0 +1,76 @@
+"""What was read in one image."""
+
+import math
+from dataclasses import dataclass
+
+from recognizer.alphabet import SPACE
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """One character, the columns of the image it was read from, and its confidence."""
+
+    text: str
+    confidence: float
+    left: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Characters between two spaces, with the columns of the image they take."""
+
+    text: str
+    confidence: float
+    left: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another text for the same image. `confidence` is the text's share among all texts."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The text of one image of a word or a line.
+
+    Confidences lie between 0 and 1. A character's is its calibrated probability; a word's
+    and a line's are the geometric mean of their characters', so that long lines are not
+    punished for their length. An image without writing has no characters; its confidence
+    is then the probability that there is nothing to read.
+    """
+
+    text: str
+    confidence: float
+    characters: tuple[Character, ...]
+    alternatives: tuple[Alternative, ...] = ()
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        words: list[Word] = []
+        current: list[Character] = []
+        for character in (*self.characters, Character(SPACE, 1.0, 0, 0)):
+            if character.text != SPACE:
+                current.append(character)
+            elif current:
+                words.append(
+                    Word(
+                        "".join(each.text for each in current),
+                        mean_confidence([each.confidence for each in current]),
+                        current[0].left,
+                        current[-1].right,
+                    )
+                )
+                current = []
+        return tuple(words)
+
+
+def mean_confidence(confidences: list[float]) -> float:
+    """Geometric mean; 1 for none."""
+    if not confidences:
+        return 1.0
+    return math.exp(sum(math.log(max(c, 1e-9)) for c in confidences) / len(confidences))
