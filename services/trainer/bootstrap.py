@@ -1,0 +1,50 @@
+"""The first start: a version to serve within seconds, before anything is trained.
+
+Imports neither Keras nor TensorFlow: loading them takes longer than all of this.
+"""
+
+import logging
+from pathlib import Path
+
+import mlflow
+
+from recognizer.bundle import Bundle
+from trainer.gate import Decision
+from trainer.registry import REAL, STARTER, Registry, Version
+from trainer.tracking import EXPERIMENT
+
+log = logging.getLogger(__name__)
+
+STARTER_BUNDLE = Path(__file__).parent / "starter"
+
+
+def register_starter(registry: Registry) -> Version:
+    """Register the starter bundle, unless it is there, and promote it if nothing else is.
+
+    Returns:
+        The version that holds the starter.
+    """
+    known = registry.versions()
+    version = next((each for each in known if each.tags.get(STARTER) == "true"), None)
+    if version is None:
+        bundle = Bundle.load(STARTER_BUNDLE)
+        mlflow.set_experiment(EXPERIMENT)
+        with mlflow.start_run(run_name="starter"):
+            mlflow.log_artifact(str(bundle.path / "MODEL_CARD.md"))
+            version = registry.register(
+                bundle,
+                description="The starter model that comes with the project; see its model card.",
+                tags={STARTER: "true", REAL: "true"},
+            )
+        log.info("registered the starter as version %s", version.number)
+    if registry.current() is None and registry.address.kind != "version":
+        decision = Decision("first", "Nothing was in production; the starter needs no training.")
+        registry.record_gate(version.number, decision.as_dict())
+        registry.promote(version.number)
+        log.info("promoted version %s to %s", version.number, registry.address.value)
+    return version
+
+
+def trained(registry: Registry) -> list[Version]:
+    """Versions that were trained here."""
+    return [each for each in registry.versions() if each.tags.get(STARTER) != "true"]

@@ -1,0 +1,97 @@
+"""What an interrupted training needs to go on as if nothing had happened."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+
+from trainer.network import Crnn
+from trainer.state import Epoch, State
+
+STATE = "state.json"
+MODEL = "model.keras"
+BEST = "best.keras"
+RUN = "run_id.txt"
+
+
+class CheckpointError(Exception):
+    """There is nothing to resume, or not with these settings."""
+
+
+class Checkpoint:
+    """A folder with the last state and the best network so far.
+
+    The state is written last and by renaming, so a crash leaves the checkpoint before.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def exists(self) -> bool:
+        return (self.folder / STATE).is_file()
+
+    def save(self, state: State, model: Crnn) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # the state names the file of its own weights: the two cannot be mixed up
+        file = f"{state.epoch:04d}-{state.batch:06d}-{MODEL}"
+        model.save(self.folder / f"new-{MODEL}")
+        (self.folder / f"new-{MODEL}").replace(self.folder / file)
+        written = json.dumps({**asdict(state), "model": file}, indent=1)
+        (self.folder / f"{STATE}.new").write_text(written, encoding="utf-8")
+        (self.folder / f"{STATE}.new").replace(self.folder / STATE)
+        for old in self.folder.glob(f"*-{MODEL}"):
+            if old.name != file:
+                old.unlink()
+
+    def save_best(self, model: Crnn) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        model.save(self.folder / f"new-{BEST}")
+        (self.folder / f"new-{BEST}").replace(self.folder / BEST)
+
+    def state(self) -> State:
+        """The last state. Raises `CheckpointError` where there is none."""
+        return self._read()[0]
+
+    def load(self) -> tuple[State, Crnn]:
+        """The last state and its network, optimizer included. Raises `CheckpointError`."""
+        state, file = self._read()
+        return state, load_model(file)
+
+    def _read(self) -> tuple[State, Path]:
+        try:
+            found = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise CheckpointError(f"There is no checkpoint in {self.folder}.") from None
+        file = self.folder / found.pop("model")
+        found["history"] = [Epoch(**epoch) for epoch in found["history"]]
+        return State(**found), file
+
+    def best(self) -> Crnn:
+        """The network with the lowest validation CER so far."""
+        return load_model(self.folder / BEST)
+
+    def keep_run_id(self, run_id: str) -> None:
+        """Remember the MLflow run, so that a resumed training goes on in it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / RUN).write_text(run_id, encoding="utf-8")
+
+    def run_id(self) -> str | None:
+        file = self.folder / RUN
+        return file.read_text(encoding="utf-8") if file.is_file() else None
+
+    def clear(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def load_model(file: Path) -> Crnn:
+    """A saved network. Raises `CheckpointError` where the file is not one."""
+    try:
+        model = keras.models.load_model(file)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{file} is not a saved network: {reason}") from error
+    if not isinstance(model, Crnn):
+        raise CheckpointError(f"{file} holds another kind of network.")
+    return model

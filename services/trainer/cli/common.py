@@ -1,0 +1,102 @@
+"""What all commands share: options, settings, and errors told in a line or two."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from recognizer.errors import RecognizerError
+from trainer.settings import Settings, load
+
+# Before MLflow and TensorFlow are imported: three tries where MLflow would make seven with
+# growing waits, no bars for files of a few MB, no usage data sent, nothing said of CUDA.
+for _name, _value in {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+console = Console(soft_wrap=True)
+app = typer.Typer(
+    name="trainer",
+    help="Train handwriting recognisers, judge them, and put them into production.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+Datasets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dataset",
+        "-d",
+        metavar="SOURCE",
+        help="Where the data comes from; repeat it to mix. `trainer datasets` lists the forms: "
+        "synthetic, lines:PATH, iam, ... Default: TRAIN_DATASET.",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", metavar="MODEL", help="A bundle folder or models:/... Default: MODEL_URI."
+    ),
+]
+Decoder = Annotated[str, typer.Option(help="greedy (fast) or beam (sums over paths).")]
+
+
+class Failure(Exception):
+    """A command cannot go on; the message is for the user."""
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn errors that a user can do something about into one message and exit status 1."""
+    try:
+        yield
+    except Exception as error:
+        told = _told(error)
+        if told is None:
+            raise
+        Console(stderr=True).print(
+            f"[bold red]Error:[/] {escape(told)}", highlight=False, soft_wrap=True
+        )
+        raise typer.Exit(1) from None
+
+
+def _told(error: Exception) -> str | None:
+    """What to say of an error; None for a fault of the program, whose traceback is wanted."""
+    # the project's own errors, by where they are defined: importing them all is slow
+    if isinstance(error, RecognizerError) or type(error).__module__.startswith("trainer."):
+        return str(error)
+    if isinstance(error, FloatingPointError):
+        return str(error)
+    if type(error).__module__.startswith(("mlflow.", "requests.")):
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        uri = load().mlflow_tracking_uri
+        return f"MLflow at {uri} (MLFLOW_TRACKING_URI) does not do what was asked: {reason[:300]}"
+    return None
+
+
+def settings() -> Settings:
+    """The settings, with logging set up for a person at a terminal or a container's log."""
+    handler: logging.Handler = RichHandler(console=console, show_path=False, show_level=False)
+    if not console.is_terminal:
+        # one line a record, however long: these logs are read by programs too
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.getLogger("trainer").setLevel(logging.INFO)
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # MLflow warns at each call that stages are old; `trainer.registry` says why they are used
+    warnings.filterwarnings("ignore", category=FutureWarning, module="mlflow")
+    return load()

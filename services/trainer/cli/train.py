@@ -1,0 +1,187 @@
+"""`train` and `bootstrap`: make versions."""
+
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trainer.cli.common import Datasets, Failure, app, console, reported, settings
+from trainer.recipe import Recipe
+from trainer.settings import Settings
+from trainer.sizes import SIZES, SizeName
+
+if TYPE_CHECKING:
+    from trainer.run import Outcome, Plan
+
+FIRST_RUN = "first"
+NICENESS = 10
+
+
+@app.command()
+def train(
+    dataset: Datasets = None,
+    size: Annotated[
+        str | None, typer.Option(help=f"{', '.join(SIZES)}. Default: TRAIN_SIZE.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Time budget; the schedule fits itself to it.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 16,
+    learning_rate: Annotated[
+        float, typer.Option(min=0.0, help="At its highest, after the warm-up.")
+    ] = 1.5e-3,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Epochs without a better validation CER before it stops.")
+    ] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")] = 1,
+    name: Annotated[str, typer.Option(help="Of the run and of its checkpoint.")] = "default",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint of --name.")
+    ] = False,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Random weights instead of the starter's.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Promote even if the gate says no.")
+    ] = False,
+) -> None:
+    """Train a version, register it, promote it if it reads no worse than the current one.
+
+    MLflow has everything afterwards: curves, test scores, sample readings, the model card.
+    Ctrl-C and SIGTERM write a checkpoint, and `--resume` goes on from it.
+
+    Examples:
+
+    `python -m trainer train -d lines:my-lines --minutes 60`
+
+    `python -m trainer train -d iam -d synthetic:20000 --size large --from-scratch`
+    """
+    with reported():
+        known = settings()
+        recipe = Recipe(
+            size=_size(size or known.train_size),
+            epochs=epochs,
+            minutes=minutes,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            patience=patience,
+            seed=seed,
+        )
+        plan = _plan(recipe, dataset or [known.train_dataset], known, name)
+        _run(plan, known, resume=resume, from_scratch=from_scratch, force=force)
+
+
+@app.command()
+def bootstrap() -> None:
+    """Make a fresh registry useful: the starter at once, then one version trained here.
+
+    This is what `docker compose up` and `make up` start. Where a version has been trained
+    already it trains nothing.
+    """
+    with reported():
+        known = settings()
+        # training never takes the processor from serving
+        os.nice(NICENESS)
+        from trainer.bootstrap import register_starter, trained
+        from trainer.registry import Registry
+
+        registry = Registry(known.mlflow_tracking_uri, known.address)
+        register_starter(registry)
+        have = trained(registry)
+        if have:
+            console.print(
+                f"Version {have[0].number} was trained before: nothing is trained now. "
+                "To train another: python -m trainer train --help"
+            )
+            return
+        from trainer.checkpoint import Checkpoint
+
+        recipe = Recipe(size=known.train_size, minutes=known.train_minutes)
+        plan = _plan(recipe, [known.train_dataset], known, FIRST_RUN)
+        cut_off = Checkpoint(known.checkpoint_dir / FIRST_RUN).exists()
+        _run(plan, known, resume=cut_off)
+
+
+def _size(name: str) -> SizeName:
+    for size in SIZES:
+        if size == name:
+            return size
+    raise Failure(f"--size {name}: it must be one of {', '.join(SIZES)}.")
+
+
+def _plan(recipe: Recipe, names: Sequence[str], known: Settings, name: str) -> "Plan":
+    from trainer.datasets.catalogue import open_dataset
+
+    datasets = tuple(open_dataset(each, known.data_dir) for each in names)
+    # TensorFlow comes with this import: after everything that can be wrong has been checked
+    with console.status("Starting Keras ..."):
+        from trainer.run import Plan
+
+    assert isinstance(recipe, Recipe)
+    return Plan(recipe, datasets, name=name)
+
+
+def _run(
+    plan: "Plan",
+    known: Settings,
+    *,
+    resume: bool = False,
+    from_scratch: bool = False,
+    force: bool = False,
+) -> None:
+    from trainer.progress import TrainingProgress
+    from trainer.run import run
+
+    stop = Stop()
+    start: Path | None = None if from_scratch else plan.start
+    plan = replace(plan, resume=resume, force=force, start=start, stopped=stop.asked)
+    with TrainingProgress(console, plan.recipe.epochs) as progress:
+        outcome = run(plan, known, progress)
+    _say(outcome, plan)
+    if outcome.version is None:
+        raise typer.Exit(128 + (stop.signal or signal.SIGTERM))
+
+
+def _say(outcome: "Outcome", plan: "Plan") -> None:
+    if outcome.version is None or outcome.decision is None:
+        console.print(
+            "Interrupted; the checkpoint is written. Go on with the same command and "
+            f"--resume --name {plan.name}"
+        )
+        return
+    if outcome.scores:
+        console.print(
+            f"Test: CER {outcome.scores.cer:.2%}, WER {outcome.scores.wer:.2%} on "
+            f"{outcome.scores.samples} samples, greedy decoder."
+        )
+    console.print(f"Registered as version {outcome.version.number} (run {outcome.run_id}).")
+    console.print(f"Gate: {outcome.decision.decision}. {outcome.decision.reason}")
+    if not outcome.decision.promotes:
+        console.print(
+            f"To promote it all the same: python -m trainer promote "
+            f"--version {outcome.version.number}"
+        )
+
+
+class Stop:
+    """Remembers the first Ctrl-C or SIGTERM; a second one ends the process as ever."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def asked(self) -> bool:
+        return self.signal is not None
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        console.print("Stopping: writing a checkpoint ...")

@@ -1,0 +1,175 @@
+"""`evaluate`, `predict`, `promote`, `export`: use versions."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, TaskID
+from rich.table import Table
+
+from recognizer.recognizer import DECODERS, Decoder
+from trainer.cli.common import Datasets, Failure, Model, app, console, reported, settings
+from trainer.cli.common import Decoder as DecoderOption
+from trainer.datasets.base import SPLITS, Split
+
+
+@app.command()
+def evaluate(
+    dataset: Datasets = None,
+    model: Model = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    decoder: DecoderOption = "greedy",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most this many samples of each dataset.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the readings here: id, truth, reading, confidence.")
+    ] = None,
+) -> None:
+    """Read a split with a model, as the API would, and print CER and WER.
+
+    CER is edit distance over reference characters, WER the same over words split on spaces,
+    each summed over the set.
+
+    Example: `python -m trainer evaluate -d lines:my-lines --split val`
+    """
+    with reported():
+        known = settings()
+        from recognizer.recognizer import Recognizer
+        from trainer.datasets.catalogue import open_dataset
+        from trainer.evaluation import evaluate as judge
+        from trainer.models import bundle_of
+
+        part, how = _split(split), _decoder(decoder)
+        names = dataset or [known.train_dataset]
+        datasets = [open_dataset(name, known.data_dir) for name in names]
+        table = Table("dataset", "samples", "CER", "WER", "edit distance", "exact")
+        rows = []
+        with bundle_of(model, known) as bundle:
+            recognizer = Recognizer.load(bundle)
+            for each in datasets:
+                samples = each.samples(part)[:limit]
+                with Progress(console=console, transient=True) as bars:
+                    task = bars.add_task(f"reading {each.name}", total=len(samples))
+                    found = judge(
+                        recognizer,
+                        samples,
+                        decoder=how,
+                        progress=partial(_advance, bars, task),
+                    )
+                scores = found.scores
+                table.add_row(
+                    each.name,
+                    str(scores.samples),
+                    f"{scores.cer:.2%}",
+                    f"{scores.wer:.2%}",
+                    f"{scores.edit_distance:.2f}",
+                    f"{scores.exact:.1%}",
+                )
+                rows += [
+                    f"{judged.sample.id}\t{judged.sample.text}\t{judged.text}"
+                    f"\t{judged.confidence:.4f}"
+                    for judged in found.judged
+                ]
+        console.print(table)
+        console.print(f"Split {part}, {how} decoder, no language model.")
+        if output:
+            output.write_text("\n".join([*rows, ""]), encoding="utf-8")
+
+
+@app.command()
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Image files of words or lines.")],
+    model: Model = None,
+    decoder: DecoderOption = "greedy",
+) -> None:
+    """Read image files and print what they say.
+
+    Example: `python -m trainer predict examples/*.png`
+    """
+    with reported():
+        known = settings()
+        from recognizer import image
+        from recognizer.errors import ImageError
+        from recognizer.recognizer import Recognizer
+        from trainer.models import bundle_of
+
+        how = _decoder(decoder)
+        failed = 0
+        with bundle_of(model, known) as bundle:
+            recognizer = Recognizer.load(bundle)
+            for file in images:
+                try:
+                    gray = image.decode(file.read_bytes())
+                except (ImageError, OSError) as error:
+                    failed += 1
+                    console.print(f"{file}: {error}", style="red", markup=False, highlight=False)
+                    continue
+                reading = recognizer.read([gray], decoder=how)[0]
+                console.print(
+                    f"{file}\t{reading.confidence:.0%}\t{reading.text}",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
+        if failed:
+            raise Failure(f"{failed} of {len(images)} images could not be read.")
+
+
+@app.command()
+def promote(
+    version: Annotated[int, typer.Option("--version", "-v", min=1, help="Its number.")],
+) -> None:
+    """Make a version the one that MODEL_URI names: move the stage or the alias to it.
+
+    The API notices within POLL_SECONDS and swaps without losing a request. To roll back,
+    promote the version before.
+    """
+    with reported():
+        known = settings()
+        from trainer.registry import Registry
+
+        registry = Registry(known.mlflow_tracking_uri, known.address)
+        before = registry.current()
+        registry.promote(str(version))
+        came = f" (before: version {before.number})" if before else ""
+        console.print(f"{known.model_uri} is now version {version}{came}.")
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Argument(help="Folder of the bundle; replaced if it exists.")],
+    name: Annotated[str, typer.Option(help="Of the training whose checkpoint is taken.")] = (
+        "default"
+    ),
+) -> None:
+    """Write the best network of a checkpoint as a bundle: ONNX, manifest, golden images, card.
+
+    Example: `python -m trainer export my-bundle --name first`
+    """
+    with reported():
+        known = settings()
+        from trainer.checkpoint import Checkpoint
+        from trainer.export import export_checkpoint
+
+        bundle = export_checkpoint(Checkpoint(known.checkpoint_dir / name), output)
+        console.print(f"Wrote {bundle.path}.")
+
+
+def _advance(bars: Progress, task: TaskID, done: int) -> None:
+    bars.update(task, completed=done)
+
+
+def _split(name: str) -> Split:
+    for split in SPLITS:
+        if split == name:
+            return split
+    raise Failure(f"--split {name}: it must be one of {', '.join(SPLITS)}.")
+
+
+def _decoder(name: str) -> Decoder:
+    for decoder in DECODERS:
+        if decoder == name:
+            return decoder
+    raise Failure(f"--decoder {name}: it must be one of {', '.join(DECODERS)}.")

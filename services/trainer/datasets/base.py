@@ -1,0 +1,67 @@
+"""What a data source is: named splits of samples, each an image with its text."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+from recognizer import image
+from recognizer.image import Gray
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+Level = Literal["word", "line"]
+
+
+class DatasetError(Exception):
+    """A data source cannot be opened; the message says what to do."""
+
+
+class Sample(Protocol):
+    """One image with its text. Picklable, so that worker processes can read it."""
+
+    @property
+    def id(self) -> str:
+        """Stable within the dataset; the split lists of a run are written with it."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def document(self) -> str:
+        """Writer, form or letter: what never straddles two splits."""
+
+    def image(self) -> Gray:
+        """Raises `recognizer.errors.ImageError` or `OSError` when the file is missing or broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSample:
+    """A sample whose image is a file."""
+
+    id: str
+    text: str
+    document: str
+    path: Path
+
+    def image(self) -> Gray:
+        return image.decode(self.path.read_bytes())
+
+
+class Dataset(Protocol):
+    """A source of handwriting with fixed splits."""
+
+    @property
+    def name(self) -> str:
+        """Short and unique among the sources of one run, such as `lines/hooker`."""
+
+    @property
+    def licence(self) -> str:
+        """One line for the model card: whose data, under which licence."""
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """Reason -> how many entries were left out while the dataset was opened."""
+
+    def samples(self, split: Split) -> Sequence[Sample]: ...

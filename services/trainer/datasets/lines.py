@@ -1,0 +1,75 @@
+"""Line or word images listed in a TSV file: image, split, text and, when known, document."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from recognizer.alphabet import normalise
+from trainer.datasets.base import SPLITS, DatasetError, FileSample, Sample, Split
+
+INDEX = "lines.tsv"
+
+
+class LinesDataset:
+    """A folder with `lines.tsv` (or the path of another TSV file) and the images it names.
+
+    Each row is `image <TAB> split <TAB> text`, with a fourth column `document` when it is
+    known; UTF-8, no header; paths are relative to the TSV file; split is train, val or test.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the index.
+
+        Raises:
+            DatasetError: no index there, or nothing in it can be used.
+        """
+        index = path / INDEX if path.is_dir() else path
+        if not index.is_file():
+            raise DatasetError(
+                f"There is no {index}. A `lines` dataset is a folder with {INDEX}: "
+                "image, split (train, val, test) and text, separated by tabs."
+            )
+        self.name = f"lines/{index.parent.name}"
+        licence = index.parent / "LICENSE.md"
+        self.licence = (
+            _licence(licence) if licence.is_file() else f"{index.parent.name}: licence not stated"
+        )
+        self._skipped: Counter[str] = Counter()
+        self._samples: dict[Split, list[Sample]] = {split: [] for split in SPLITS}
+        for row in index.read_text(encoding="utf-8").splitlines():
+            self._add(row.split("\t"), index.parent)
+        if not any(self._samples.values()):
+            raise DatasetError(
+                f"Nothing in {index} can be used ({dict(self._skipped)}). "
+                "Each row needs: image, split (train, val, test), text, separated by tabs."
+            )
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        return self._skipped
+
+    def samples(self, split: Split) -> Sequence[Sample]:
+        return self._samples[split]
+
+    def _add(self, cells: list[str], folder: Path) -> None:
+        if len(cells) < 3:
+            self._skipped["row without three columns"] += 1
+            return
+        file, split, text = cells[0], cells[1], normalise(cells[2])
+        if split not in SPLITS:
+            self._skipped[f"unknown split {split!r}"] += 1
+        elif not text:
+            self._skipped["empty text"] += 1
+        elif not (folder / file).is_file():
+            self._skipped["missing image"] += 1
+        else:
+            document = cells[3] if len(cells) > 3 else file
+            self._samples[split].append(FileSample(file, text, document, folder / file))
+
+
+def _licence(file: Path) -> str:
+    """Title and licence line of a LICENSE.md, for the model card."""
+    lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    title = next((line.lstrip("# ") for line in lines if line.startswith("#")), file.parent.name)
+    terms = next((line for line in lines if line.lower().startswith("licence")), "see LICENSE.md")
+    return f"{title}. {terms}"

@@ -1,0 +1,127 @@
+"""From a trained network to a bundle."""
+
+import contextlib
+import io
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from recognizer.alphabet import Alphabet
+from recognizer.bundle import Bundle, seal
+from recognizer.manifest import NETWORK, Golden, Input, Manifest
+from recognizer.recognizer import Recognizer
+from trainer.checkpoint import Checkpoint
+from trainer.datasets.base import Sample
+from trainer.datasets.synthetic import SyntheticDataset
+from trainer.network import Crnn, reader
+from trainer.recipe import Recipe
+from trainer.sizes import BLANK
+
+KERAS_MODEL = "model.keras"
+CARD = "MODEL_CARD.md"
+GOLDEN_IMAGES = 4
+
+
+class ExportError(Exception):
+    """The network cannot be made a bundle here."""
+
+
+def golden_samples() -> Sequence[Sample]:
+    """Images that no licence keeps from travelling with a bundle: synthetic ones."""
+    return SyntheticDataset(train=0, val=GOLDEN_IMAGES, test=0, level="line", seed=7).samples("val")
+
+
+def export_bundle(model: Crnn, alphabet: Alphabet, spec: Input, card: str, path: Path) -> Bundle:
+    """Write a network as a bundle.
+
+    The texts of the golden images are what this network reads there now: they tell a
+    damaged copy or a broken runtime, not a bad reader.
+
+    Args:
+        card: text of MODEL_CARD.md.
+        path: of the bundle; what lies there is replaced once the new one is whole.
+
+    Raises:
+        ExportError: Keras runs on a backend that exports no ONNX.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ExportError(
+            "ONNX export needs TensorFlow. Train with --no-export here, then run "
+            "`python -m trainer export` on the checkpoint with KERAS_BACKEND=tensorflow."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".bundle-") as folder:
+        new = Path(folder) / "bundle"
+        (new / "golden").mkdir(parents=True)
+        _export_onnx(model, spec, new / NETWORK)
+        _without_optimizer(model).save(new / KERAS_MODEL)
+        (new / CARD).write_text(card, encoding="utf-8")
+        golden = []
+        for number, sample in enumerate(golden_samples()):
+            name = f"golden/{number}.png"
+            Image.fromarray(sample.image()).save(new / name, optimize=True)
+            golden.append(Golden(image=name, text=""))
+        manifest = Manifest.model_construct(
+            format=1,
+            alphabet=alphabet.characters,
+            blank=BLANK,
+            input=spec,
+            temperature=1.0,
+            levels=["word", "line"],
+            golden=golden,
+            files={},
+        )
+        texts = _read_golden(seal(new, manifest))
+        bundle = seal(new, manifest.model_copy(update={"golden": texts}))
+        Recognizer(bundle, threads=1).check()
+        shutil.rmtree(path, ignore_errors=True)
+        new.rename(path)
+    return replace(bundle, path=path)
+
+
+def export_checkpoint(checkpoint: Checkpoint, path: Path) -> Bundle:
+    """The best network of a checkpoint as a bundle. Raises `CheckpointError`, `ExportError`."""
+    state = checkpoint.state()
+    alphabet = Alphabet(state.alphabet)
+    spec = Recipe(size=state.parameters["size"]).input()
+    best = min((epoch.val_cer for epoch in state.history), default=None)
+    read = f"{best:.2%}" if best is not None else "not measured"
+    card = (
+        f"# Handwriting recogniser, {state.parameters['size']}\n\n"
+        f"Exported from a checkpoint. Validation CER {read}, greedy decoder; no test was made.\n"
+    )
+    return export_bundle(checkpoint.best(), alphabet, spec, card, path)
+
+
+def _read_golden(bundle: Bundle) -> list[Golden]:
+    recognizer = Recognizer(bundle, threads=1)
+    images = [sample.image() for sample in golden_samples()]
+    readings = recognizer.read(images)
+    return [
+        Golden(image=golden.image, text=reading.text)
+        for golden, reading in zip(bundle.manifest.golden, readings, strict=True)
+    ]
+
+
+def _export_onnx(model: Crnn, spec: Input, file: Path) -> None:
+    served = reader(model)
+    # Keras knows the shapes only after a call
+    served(np.zeros((1, spec.height, spec.buckets[0], 1), np.float32))
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        # tf2onnx touches a NumPy name that is about to change its meaning
+        warnings.simplefilter("ignore", FutureWarning)
+        served.export(str(file), format="onnx", verbose=False)
+
+
+def _without_optimizer(model: Crnn) -> keras.Model:
+    """The same network, two thirds smaller on disk."""
+    bare = keras.models.clone_model(model)
+    bare.set_weights(model.get_weights())
+    return bare

@@ -1,0 +1,193 @@
+"""Data sets that can be downloaded: brought whole, checked and unpacked."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from filelock import FileLock, Timeout
+
+from trainer.datasets import archive
+from trainer.datasets.base import DatasetError
+from trainer.datasets.iam import LICENCE
+from trainer.datasets.iam_layout import SITE
+from trainer.download import DownloadError, Progress, discard, download, forget
+
+
+class FetchError(DatasetError):
+    """A data set could not be fetched; the message says what to do."""
+
+
+class TermsError(FetchError):
+    """The terms of a data set have not been accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set in one archive on the web. One row of `SOURCES` adds one."""
+
+    name: str
+    """Of the folder it is put in, and on the command line."""
+    url: str
+    licence: str
+    """One line: whose data, under which licence."""
+    sha256: str | None = None
+    """Hexadecimal. None where it is not known: the first archive fetched is then held to."""
+    terms: str | None = None
+    """What has to be accepted first, with its address; None for open data."""
+
+    @property
+    def filename(self) -> str:
+        return PurePosixPath(unquote(urlsplit(self.url).path)).name or f"{self.name}.archive"
+
+
+IAM = Source(
+    name="iam",
+    url=(
+        "https://github.com/sayakpaul/Handwriting-Recognizer-in-Keras/releases/download/v1.0.0/"
+        "IAM_Words.zip"
+    ),
+    licence=LICENCE,
+    terms=f"non-commercial research only, citing Marti and Bunke (2002): {SITE}",
+)
+
+SOURCES: Mapping[str, Source] = {source.name: source for source in (IAM,)}
+
+
+def fetch_iam(
+    directory: Path,
+    *,
+    accept_terms: bool,
+    url: str = IAM.url,
+    sha256: str | None = IAM.sha256,
+    progress: Progress | None = None,
+) -> Path:
+    """The words of IAM, from the archive that the Keras handwriting tutorial uses.
+
+    Returns:
+        `directory/iam`, which `IamDataset` opens.
+
+    Raises:
+        TermsError, FetchError, trainer.datasets.archive.ArchiveError: as `fetch` does.
+    """
+    source = replace(IAM, url=url, sha256=sha256)
+    return fetch(source, directory, accept_terms=accept_terms, progress=progress)
+
+
+def fetch(
+    source: Source,
+    directory: Path,
+    *,
+    accept_terms: bool = False,
+    progress: Progress | None = None,
+    attempts: int = 6,
+    wait: float = 1.0,
+) -> Path:
+    """Bring a data set into `directory/<name>` and unpack it there; what is there is not repeated.
+
+    The archive gets its name only when it is whole and right: until then its bytes lie in a
+    `.part` file, from which the next call goes on. Its SHA-256 is written beside it in the
+    form that `sha256sum -c` reads, and holds for later calls.
+
+    Args:
+        progress: see `trainer.download.Progress`.
+        attempts, wait: see `trainer.download.download`.
+
+    Returns:
+        `directory/<name>`.
+
+    Raises:
+        TermsError: the source has terms and `accept_terms` is false.
+        FetchError: offline, refused, cut off too often, no room, or not the archive expected.
+        trainer.datasets.archive.ArchiveError: the archive is damaged or cannot be unpacked.
+    """
+    if source.terms is not None and not accept_terms:
+        raise TermsError(
+            f"{source.name} may be used under these terms: {source.terms}\n"
+            "If you accept them, run this again with --accept-terms."
+        )
+    home = directory / source.name
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with FileLock(home / ".fetch.lock", timeout=0):
+            file = home / source.filename
+            if file.exists():
+                _check_present(file, source)
+            else:
+                _bring(source, file, progress=progress, attempts=attempts, wait=wait)
+            archive.unpack(file)
+    except Timeout as error:
+        raise FetchError(
+            f"{source.name} is being fetched into '{home}' already: wait for that to end."
+        ) from error
+    except DownloadError as error:
+        raise FetchError(str(error)) from error
+    except OSError as error:
+        raise FetchError(f"Cannot write to '{home}': {error.strerror or error}.") from error
+    return home
+
+
+def _bring(
+    source: Source, file: Path, *, progress: Progress | None, attempts: int, wait: float
+) -> None:
+    part = file.with_name(file.name + ".part")
+    download(source.url, part, progress=progress, attempts=attempts, wait=wait)
+    digest = _sha256(part)
+    expected = _expected(source, file)
+    try:
+        if digest != (expected or digest):
+            raise FetchError(_mismatch(source, file, digest=digest, expected=expected))
+        archive.check(part)
+    except DatasetError:
+        # Bytes that are whole and wrong stay wrong: going on from them would never end
+        discard(part)
+        raise
+    _pin(file, digest)
+    part.replace(file)
+    forget(part)
+
+
+def _check_present(file: Path, source: Source) -> None:
+    digest = _sha256(file)
+    expected = _expected(source, file)
+    if expected is None:
+        archive.check(file)  # put there by hand, or by a download that may have been cut off
+    elif digest != expected:
+        raise FetchError(
+            f"'{file}' is not the archive expected (SHA-256 {digest}, not {expected}).\n"
+            "Delete it and run this again to fetch it anew."
+        )
+    _pin(file, digest)
+
+
+def _expected(source: Source, file: Path) -> str | None:
+    """The digest given, else the one pinned when the archive was first fetched."""
+    if source.sha256 is not None:
+        return source.sha256.lower()
+    pin = _pin_file(file)
+    if not pin.exists():
+        return None
+    return next(iter(pin.read_text(encoding="utf-8").split()), None)
+
+
+def _mismatch(source: Source, file: Path, *, digest: str, expected: str | None) -> str:
+    message = (
+        f"{source.url} is not the archive expected (SHA-256 {digest}, not {expected}): discarded."
+    )
+    if source.sha256 is None:
+        message += f"\nIf its publisher has replaced it, delete '{_pin_file(file)}' and try again."
+    return message
+
+
+def _pin_file(file: Path) -> Path:
+    return file.with_name(file.name + ".sha256")
+
+
+def _pin(file: Path, digest: str) -> None:
+    _pin_file(file).write_text(f"{digest}  {file.name}\n", encoding="utf-8")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()

@@ -1,0 +1,109 @@
+"""The promotion gate: a new version must not read worse than the one in production."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from recognizer.recognizer import Recognizer
+from trainer.datasets.base import Dataset, Sample
+from trainer.datasets.synthetic import SyntheticDataset
+from trainer.evaluation import evaluate
+
+LARGEST_SET = 300
+
+Verdict = Literal["first", "promoted", "rejected", "forced"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate decided and why. CERs are means over the sets of the frozen set."""
+
+    decision: Verdict
+    reason: str
+    cer: float | None = None
+    incumbent: str | None = None
+    incumbent_cer: float | None = None
+
+    @property
+    def promotes(self) -> bool:
+        return self.decision != "rejected"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def frozen_sets(real: Sequence[Dataset]) -> dict[str, list[Sample]]:
+    """The frozen evaluation set: synthetic lines in fonts never trained on, and real sets.
+
+    Validation splits: a gate chooses, and test splits are not for choosing.
+
+    Returns:
+        Name of a set -> its samples, at most `LARGEST_SET`, always the same.
+    """
+    sets = {"synthetic": list(SyntheticDataset(train=0, test=0).samples("val"))}
+    for dataset in real:
+        samples = dataset.samples("val")
+        if samples and dataset.name != "synthetic":
+            # spread over the split, so that every document has its share
+            step = max(1, len(samples) // LARGEST_SET)
+            sets[dataset.name] = list(samples[::step][:LARGEST_SET])
+    return sets
+
+
+def measure(bundle: Path, sets: Mapping[str, Sequence[Sample]]) -> dict[str, float]:
+    """Name of a set -> CER of a bundle on it, greedy decoder."""
+    recognizer = Recognizer.load(bundle)
+    return {name: evaluate(recognizer, samples).scores.cer for name, samples in sets.items()}
+
+
+def decide(
+    new: Mapping[str, float],
+    current: Mapping[str, float] | None,
+    *,
+    incumbent: str | None,
+    new_is_real: bool = True,
+    incumbent_is_real: bool = False,
+    force: bool = False,
+) -> Decision:
+    """Compare two versions on the frozen set.
+
+    The mean over all sets must not be worse, nor the mean over the real ones: winning on
+    synthetic lines does not make up for losing on handwriting.
+
+    Args:
+        new, current: name of a set -> CER; `current` is None without an incumbent.
+        incumbent: number of the current version.
+        new_is_real, incumbent_is_real: whether a version's data held any real handwriting.
+        force: promote whatever the comparison says.
+    """
+    cer = _mean(new)
+    if current is None or incumbent is None:
+        return Decision("first", "Nothing was in production.", cer)
+    held = _mean(current)
+    names = [name for name in new if name != "synthetic"]
+    said = f"CER {cer:.2%} against {held:.2%} of version {incumbent} ({_sets(new, current)})"
+    fault = None
+    if not names and incumbent_is_real and not new_is_real:
+        fault = (
+            f"Version {incumbent} learnt from real handwriting, this one from synthetic lines "
+            "alone, and no real set is at hand to compare them on (`trainer fetch` brings one)"
+        )
+    elif names and _mean(new, names) > _mean(current, names):
+        fault = "It reads real handwriting worse"
+    elif cer > held:
+        fault = "It reads the frozen set worse"
+    if fault is None:
+        return Decision("promoted", f"It reads no worse: {said}.", cer, incumbent, held)
+    if force:
+        return Decision("forced", f"Forced. {fault}: {said}.", cer, incumbent, held)
+    return Decision("rejected", f"{fault}: {said}.", cer, incumbent, held)
+
+
+def _mean(cers: Mapping[str, float], names: Sequence[str] | None = None) -> float:
+    chosen = [cers[name] for name in (cers if names is None else names)]
+    return sum(chosen) / len(chosen)
+
+
+def _sets(new: Mapping[str, float], current: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {new[name]:.2%} / {current[name]:.2%}" for name in new)

@@ -1,0 +1,107 @@
+"""The network: a residual convolutional stem, a column max-pool, BiLSTMs and a CTC head.
+
+Knows Keras alone, so that it runs on any Keras backend. The shape follows what the field
+found to work: a CRNN (Shi et al. 2015, arXiv:1507.05717) whose feature map is max-pooled
+over columns instead of flattened, with a second, shallow CTC head that only exists while
+training and keeps gradients short (Retsinas et al. 2022, "Best Practices for a Handwritten
+Text Recognition System", sections 3.1 and 3.3).
+"""
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from trainer.sizes import BLANK, DEFINITIONS, SizeName
+
+SHORTCUT_WEIGHT = 0.1
+
+
+@keras.saving.register_keras_serializable("handwriting")
+class Crnn(keras.Model):  # type: ignore[misc]  # keras ships no types
+    """Ink (images, height, width, 1) to logits (images, steps, classes).
+
+    In training the output is a pair: the logits of the BiLSTM head and of the shortcut.
+    Targets are `{"labels": (images, longest), "lengths": (images,)}`, both int32.
+    """
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """CTC loss in nats per character of the batch, the shortcut's share added."""
+        main, shortcut = y_pred
+        loss = ctc_loss(main, y["labels"], y["lengths"])
+        return loss + SHORTCUT_WEIGHT * ctc_loss(shortcut, y["labels"], y["lengths"])
+
+
+def ctc_loss(logits: Any, labels: Any, lengths: Any) -> Any:
+    """CTC loss of a batch in nats per character.
+
+    Every time step counts, those over padding too: the network learns to write nothing
+    there, and a reading needs no length beside the image.
+
+    Args:
+        logits: (images, steps, classes).
+        labels: (images, longest) int32, padded with anything.
+        lengths: (images,) int32, how many labels are real.
+    """
+    steps = ops.full_like(lengths, ops.shape(logits)[1])
+    losses = ops.ctc_loss(labels, logits, lengths, steps, mask_index=BLANK)
+    return ops.sum(losses) / ops.cast(ops.sum(lengths), losses.dtype)
+
+
+def build(size: SizeName, classes: int, *, seed: int = 0) -> Crnn:
+    """A new network with random weights.
+
+    Args:
+        classes: characters of the alphabet and the blank.
+    """
+    keras.utils.set_random_seed(seed)
+    shape = DEFINITIONS[size]
+    ink = keras.Input((shape.height, None, 1), name="ink")
+    x = _conv(ink, shape.stem, kernel=5, strides=(4, 2))
+    for number, (channels, blocks) in enumerate(shape.stages):
+        for _ in range(blocks):
+            x = _residual(x, channels)
+        if number + 1 < len(shape.stages):
+            # the width is halved once, which makes the time step of four columns
+            x = layers.MaxPooling2D((2, 2) if number == 0 else (2, 1))(x)
+    rows, channels = x.shape[1], x.shape[3]
+    x = layers.MaxPooling2D((rows, 1), name="columns")(x)
+    x = layers.Reshape((-1, channels))(x)
+    features = layers.Dropout(shape.dropout)(x)
+    shortcut = layers.Conv1D(classes, 3, padding="same", name="shortcut", dtype="float32")(features)
+    x = features
+    for _ in range(shape.depth):
+        x = layers.Bidirectional(layers.LSTM(shape.units, return_sequences=True))(x)
+        x = layers.Dropout(shape.dropout)(x)
+    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
+    return Crnn(ink, [logits, shortcut], name=f"crnn_{size}")
+
+
+def reader(model: Crnn) -> keras.Model:
+    """The part that is served: ink to log-probabilities, without the shortcut."""
+    logits = model.get_layer("logits").output
+    return keras.Model(model.input, layers.Activation("log_softmax", name="log_probs")(logits))
+
+
+def _conv(x: Any, channels: int, *, kernel: int = 3, strides: tuple[int, int] = (1, 1)) -> Any:
+    x = layers.Conv2D(channels, kernel, strides, padding="same", use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.98)(x))
+
+
+def _residual(x: Any, channels: int) -> Any:
+    """Two convolutions and the way round them (He et al. 2015, arXiv:1512.03385)."""
+    way_round = x
+    if x.shape[-1] != channels:
+        way_round = layers.Conv2D(channels, 1, use_bias=False)(x)
+        way_round = layers.BatchNormalization(momentum=0.98)(way_round)
+    y = _conv(x, channels)
+    y = layers.Conv2D(channels, 3, padding="same", use_bias=False)(y)
+    y = layers.BatchNormalization(momentum=0.98)(y)
+    return layers.ReLU()(layers.Add()([y, way_round]))

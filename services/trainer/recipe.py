@@ -1,0 +1,39 @@
+"""How a network is trained: every number that a run may choose, with its default."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from recognizer.manifest import Input
+from trainer.sizes import DEFINITIONS, STRIDE, SizeName
+
+BUCKETS = [128, 192, 256, 384, 512, 640, 768, 896, 1024, 1280, 1536, 2048]
+MARGIN = 8
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one training.
+
+    `minutes` bounds the training, over all its resumptions; the learning rate has come
+    down by then. `patience` counts epochs without a better validation CER.
+    """
+
+    size: SizeName = "small"
+    epochs: int = 50
+    minutes: float | None = None
+    batch_size: int = 16
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 1e-2
+    warmup: float = 0.03
+    patience: int = 10
+    seed: int = 1
+    augment: bool = True
+    validation_limit: int = 1000
+
+    def input(self) -> Input:
+        """The input that this size of network takes, as bundles describe it."""
+        height = DEFINITIONS[self.size].height
+        return Input(height=height, stride=STRIDE, margin=MARGIN, buckets=BUCKETS)
+
+    def parameters(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,36 @@
+"""Sizes of the network. Kept apart from it: naming one must not import Keras."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+SizeName = Literal["tiny", "small", "large"]
+SIZES: tuple[SizeName, ...] = get_args(SizeName)
+
+BLANK = 0
+"""Class that writes nothing; the characters of the alphabet take 1 and on."""
+
+STRIDE = 4
+"""Columns of input for one time step, in every size."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Channels of the stem and of each residual stage, units and depth of the BiLSTM."""
+
+    height: int
+    stem: int
+    stages: tuple[tuple[int, int], ...]
+    units: int
+    depth: int
+    dropout: float
+
+
+DEFINITIONS: dict[SizeName, Size] = {
+    "tiny": Size(height=32, stem=16, stages=((16, 1), (32, 1)), units=32, depth=1, dropout=0.0),
+    "small": Size(
+        height=48, stem=32, stages=((32, 1), (64, 1), (96, 1)), units=128, depth=2, dropout=0.2
+    ),
+    "large": Size(
+        height=64, stem=48, stages=((64, 2), (128, 3), (256, 3)), units=256, depth=3, dropout=0.3
+    ),
+}

@@ -1,0 +1,37 @@
+"""Where a training stands, in plain numbers. Kept apart from Keras."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to. Losses in nats per character; `seconds` since the start."""
+
+    number: int
+    train_loss: float
+    val_loss: float
+    val_cer: float
+    val_wer: float
+    val_edit_distance: float
+    lines_per_second: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass
+class State:
+    """Where a training stands: the next batch to train on is `batch` of `epoch`."""
+
+    parameters: dict[str, Any]
+    alphabet: str
+    dataset: str
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    loss_sum: float = 0.0
+    seen: int = 0
+    best_cer: float = float("inf")
+    stale: int = 0
+    finished: bool = False
+    history: list[Epoch] = field(default_factory=list)

@@ -1,0 +1,247 @@
+"""The training loop: epochs, validation, schedule, checkpoints, and the ways it ends."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import keras
+import numpy as np
+
+from recognizer import decode
+from recognizer.alphabet import Alphabet
+from trainer.batches import Batch, Pipeline
+from trainer.checkpoint import Checkpoint, CheckpointError
+from trainer.datasets.base import Sample
+from trainer.metrics import Scores, score
+from trainer.network import Crnn, build, ctc_loss
+from trainer.recipe import Recipe
+from trainer.sizes import BLANK
+from trainer.state import Epoch, State
+
+log = logging.getLogger(__name__)
+
+SAVE_EVERY = 180.0  # seconds between checkpoints within an epoch
+
+Ending = Literal["all epochs", "time budget", "no longer improving", "interrupted"]
+
+
+class Listener(Protocol):
+    """Told how a training goes on."""
+
+    def on_batch(self, state: State, done: float, loss: float) -> None:
+        """`done` is the share of the epoch that is done, `loss` its mean so far."""
+
+    def on_epoch(self, epoch: Epoch, state: State) -> None: ...
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a training learns from and is validated on; `name` tells a resumption it is the same."""
+
+    name: str
+    alphabet: Alphabet
+    train: Sequence[Sample]
+    val: Sequence[Sample]
+
+
+class Training:
+    """One training of one network, from the start or from its checkpoint."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Data,
+        checkpoint: Checkpoint,
+        *,
+        resume: bool = False,
+        start: Crnn | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Prepare a training.
+
+        Args:
+            resume: go on from the checkpoint instead of starting anew.
+            start: a network to train on from; its classes must be those of the alphabet.
+            stopped: asked after each batch; true ends the training with a checkpoint.
+
+        Raises:
+            CheckpointError: nothing to resume, or other settings than those of the checkpoint.
+        """
+        self.recipe = recipe
+        self.data = data
+        self.checkpoint = checkpoint
+        self.stopped = stopped
+        if resume:
+            self.state, self.model = checkpoint.load()
+            self._same(self.state)
+        else:
+            checkpoint.clear()
+            self.state = State(recipe.parameters(), data.alphabet.characters, data.name)
+            self.model = start or build(recipe.size, data.alphabet.classes, seed=recipe.seed)
+            compile_model(self.model, recipe)
+
+    def _same(self, state: State) -> None:
+        """Epochs, minutes and patience may change between a run and its resumption."""
+        free = {"epochs", "minutes", "patience", "validation_limit"}
+        now = self.recipe.parameters()
+        changed = [key for key in now if key not in free and now[key] != state.parameters.get(key)]
+        if changed:
+            raise CheckpointError(
+                f"The checkpoint was made with other settings ({', '.join(changed)}). "
+                "Resume with the same, or start anew without --resume."
+            )
+        if (state.dataset, state.alphabet) != (self.data.name, self.data.alphabet.characters):
+            raise CheckpointError(
+                f"The checkpoint was trained on other data ({state.dataset}). "
+                "Resume with the same, or start anew without --resume."
+            )
+
+    def run(self, listener: Listener, pipeline: Pipeline) -> Ending:
+        """Train until one of the endings. The best network is then in the checkpoint."""
+        self._clock = time.monotonic() - self.state.seconds
+        state, recipe = self.state, self.recipe
+        while True:
+            if state.epoch >= recipe.epochs:
+                return self._end("all epochs")
+            if state.stale >= recipe.patience:
+                return self._end("no longer improving")
+            if self._out_of_time():
+                return self._end("time budget")
+            whole = self._epoch(listener, pipeline)
+            if not whole and self.stopped():
+                self._save()
+                return "interrupted"
+            self._close_epoch(listener, pipeline)
+
+    def _end(self, ending: Ending) -> Ending:
+        self.state.finished = True
+        self._save()
+        return ending
+
+    def _save(self) -> None:
+        self.state.seconds = time.monotonic() - self._clock
+        self.checkpoint.save(self.state, self.model)
+
+    def _out_of_time(self) -> bool:
+        limit = self.recipe.minutes
+        return limit is not None and time.monotonic() - self._clock >= limit * 60
+
+    def _epoch(self, listener: Listener, pipeline: Pipeline) -> bool:
+        """Train to the end of the epoch; false when stopped or out of time before it."""
+        state = self.state
+        saved = time.monotonic()
+        for number, batch in enumerate(self._stream(pipeline)):
+            if number < state.batch:
+                continue  # a resumed epoch: these were trained on before the interruption
+            self.model.optimizer.learning_rate.assign(self._learning_rate())
+            targets = {"labels": batch.labels, "lengths": batch.lengths}
+            loss = float(self.model.train_on_batch(batch.ink, targets))
+            self._first_fault(loss)
+            state.batch += 1
+            state.seen += batch.fresh
+            state.loss_sum += loss * batch.fresh
+            listener.on_batch(state, state.seen / len(self.data.train), state.loss_sum / state.seen)
+            if self.stopped() or self._out_of_time():
+                return False
+            if time.monotonic() - saved > SAVE_EVERY:
+                self._save()
+                saved = time.monotonic()
+        return True
+
+    def _stream(self, pipeline: Pipeline) -> Iterator[Batch]:
+        recipe = self.recipe
+        epoch = (recipe.seed, self.state.epoch)
+        return pipeline.batches(
+            self.data.train, recipe.batch_size, epoch=epoch, augmented=recipe.augment
+        )
+
+    def _first_fault(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"The loss became {loss} in epoch {self.state.epoch + 1}. "
+                "Try a lower --learning-rate; the last checkpoint is intact."
+            )
+
+    def _learning_rate(self) -> float:
+        """Linear warm-up, then half a cosine down to nearly nothing.
+
+        Follows whichever budget is used up faster, epochs or minutes.
+        """
+        recipe, state = self.recipe, self.state
+        done = (state.epoch + state.seen / len(self.data.train)) / recipe.epochs
+        if recipe.minutes is not None:
+            done = max(done, (time.monotonic() - self._clock) / (recipe.minutes * 60))
+        if done < recipe.warmup:
+            return recipe.learning_rate * max(done / recipe.warmup, 0.01)
+        fall = (min(done, 1.0) - recipe.warmup) / (1 - recipe.warmup)
+        return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fall)))
+
+    def _close_epoch(self, listener: Listener, pipeline: Pipeline) -> None:
+        state = self.state
+        started = state.history[-1].seconds if state.history else 0.0
+        trained = time.monotonic() - self._clock - started
+        scores, val_loss = validate(
+            self.model,
+            self.data.alphabet,
+            self.data.val[: self.recipe.validation_limit],
+            pipeline,
+            self.recipe.batch_size,
+        )
+        state.seconds = time.monotonic() - self._clock
+        epoch = Epoch(
+            number=state.epoch + 1,
+            train_loss=state.loss_sum / max(state.seen, 1),
+            val_loss=val_loss,
+            val_cer=scores.cer,
+            val_wer=scores.wer,
+            val_edit_distance=scores.edit_distance,
+            lines_per_second=state.seen / max(trained, 1e-9),
+            learning_rate=float(np.asarray(self.model.optimizer.learning_rate)),
+            seconds=state.seconds,
+        )
+        state.history.append(epoch)
+        if scores.cer < state.best_cer:
+            state.best_cer, state.stale = scores.cer, 0
+            self.checkpoint.save_best(self.model)
+        else:
+            state.stale += 1
+        state.epoch += 1
+        state.batch = state.seen = 0
+        state.loss_sum = 0.0
+        self._save()
+        listener.on_epoch(epoch, state)
+
+
+def compile_model(model: Crnn, recipe: Recipe) -> None:
+    """Give the network its optimizer: AdamW (Loshchilov & Hutter 2017, arXiv:1711.05101)."""
+    optimizer = keras.optimizers.AdamW(
+        recipe.learning_rate, weight_decay=recipe.weight_decay, global_clipnorm=1.0
+    )
+    # biases and normalisation have nothing to decay towards
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    # TensorFlow's CTC loss and changing widths do not go through XLA; JAX always compiles
+    model.compile(optimizer=optimizer, jit_compile=keras.backend.backend() == "jax")
+
+
+def validate(
+    model: Crnn,
+    alphabet: Alphabet,
+    samples: Sequence[Sample],
+    pipeline: Pipeline,
+    batch_size: int,
+) -> tuple[Scores, float]:
+    """Greedy readings of samples against their texts, and the loss in nats per character."""
+    pairs: list[tuple[str, str]] = []
+    losses = 0.0
+    for batch in pipeline.batches(samples, batch_size):
+        logits: Any = model.predict_on_batch(batch.ink)[0]
+        logits = np.asarray(logits)
+        losses += float(ctc_loss(logits, batch.labels, batch.lengths)) * batch.fresh
+        for sample, output in zip(batch.samples[: batch.fresh], logits, strict=False):
+            spans = decode.greedy(output, BLANK)
+            text = alphabet.decode([span.label for span in spans]).strip()
+            pairs.append((sample.text, text))
+    return score(pairs), losses / max(len(pairs), 1)
