@@ -1,0 +1,70 @@
+"""What `/docs` shows beyond what the types say."""
+
+from typing import Any
+
+from api.errors import INTERNAL, KINDS, Kind
+from api.schemas import Problem
+
+DESCRIPTION = """Reads handwriting in images of words and lines. Every call below can be tried here.
+
+    curl -F image=@line.png http://127.0.0.1:8000/predict
+    base64 line.png | curl -F "image=<-" http://127.0.0.1:8000/predict
+    curl -F images=@1.png -F images=@2.png http://127.0.0.1:8000/predict/batch
+"""
+
+TAGS = [
+    {"name": "read", "description": "Text from images."},
+    {"name": "model", "description": "The version that reads them."},
+    {"name": "health", "description": "For whoever runs the service."},
+]
+
+
+def _problems() -> dict[int | str, dict[str, Any]]:
+    kinds: dict[int, list[Kind]] = {}
+    for kind in dict.fromkeys((*KINDS.values(), INTERNAL)):
+        kinds.setdefault(kind.status, []).append(kind)
+    return {
+        status: {
+            "description": "; ".join(kind.title for kind in found),
+            "content": {
+                "application/problem+json": {
+                    "schema": {"$ref": f"#/components/schemas/{Problem.__name__}"},
+                    "example": {
+                        "type": found[0].type,
+                        "title": found[0].title,
+                        "status": status,
+                        "detail": "One or two sentences: what is wrong and what to do.",
+                        "request_id": "5f0c3c1e9f7b4f0f8a4d2b6f6f6b1f3a",
+                    },
+                }
+            },
+        }
+        for status, found in sorted(kinds.items())
+    }
+
+
+PROBLEMS = _problems()
+"""The problems of the routes that read images, by status."""
+
+
+def form(field: str, description: str, *, many: bool = False) -> dict[str, Any]:
+    """A multipart body with one field, or a repeated one, of image files.
+
+    Written by hand: a field that is a file or a text shows as a plain text box otherwise.
+    """
+    file: dict[str, Any] = {"type": "string", "contentMediaType": "application/octet-stream"}
+    schema = {"type": "array", "items": file, "minItems": 1} if many else file
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": [field],
+                        "properties": {field: {**schema, "description": description}},
+                    }
+                }
+            },
+        }
+    }

@@ -1,0 +1,178 @@
+"""Everything that can go wrong, and the one place that turns it into an answer (RFC 9457)."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from api.schemas import FieldProblem, Problem
+from recognizer.errors import (
+    ImageTooLargeError,
+    ReadingError,
+    UnreadableImageError,
+    UnsupportedImageError,
+)
+
+
+class ApiError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class BadBase64Error(ApiError):
+    """Text that should be base64 and is not."""
+
+
+class TooManyBytesError(ApiError):
+    """An image, or a whole request, above its limit of bytes."""
+
+
+class UnsupportedBodyError(ApiError):
+    """A body of a type that the route does not read."""
+
+
+class FieldError(ApiError):
+    """A field that is missing or wrong."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        super().__init__(problem)
+
+
+class NoModelError(ApiError):
+    """There is no model to read with, yet."""
+
+    def __init__(self, reason: str, *, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(reason)
+
+
+class RegistryError(ApiError):
+    """The registry cannot be reached, or answers with an error. Never answered to a client."""
+
+
+class CacheError(ApiError):
+    """The disk cache cannot be read or written. Never answered to a client."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What stays the same in all problems of a kind."""
+
+    status: int
+    name: str
+    title: str
+
+    @property
+    def type(self) -> str:
+        return f"urn:handwriting:problem:{self.name}"
+
+
+INVALID = Kind(422, "invalid-request", "A parameter or field is missing or wrong")
+TOO_MANY_BYTES = Kind(413, "too-many-bytes", "The image or the request is too large")
+INTERNAL = Kind(500, "internal-error", "The service failed")
+
+KINDS: dict[type[Exception], Kind] = {
+    UnreadableImageError: Kind(400, "unreadable-image", "The image cannot be read"),
+    BadBase64Error: Kind(400, "bad-base64", "The text is not base64"),
+    TooManyBytesError: TOO_MANY_BYTES,
+    ImageTooLargeError: Kind(413, "too-many-pixels", "The image has too many pixels"),
+    UnsupportedImageError: Kind(415, "unsupported-image", "Not an image format that is read here"),
+    UnsupportedBodyError: Kind(415, "unsupported-body", "Not a kind of body that is read here"),
+    FieldError: INVALID,
+    RequestValidationError: INVALID,
+    ReadingError: Kind(422, "not-offered", "The model does not offer this"),
+    NoModelError: Kind(503, "no-model", "No model is ready"),
+}
+
+PLAIN = {
+    400: Kind(400, "unreadable-body", "The body of the request cannot be read"),
+    404: Kind(404, "not-found", "There is nothing here"),
+    405: Kind(405, "method-not-allowed", "The method is not allowed here"),
+    413: TOO_MANY_BYTES,
+}
+"""Errors that the framework raises by their status."""
+
+
+def problem_of(error: Exception, *, request_id: str | None = None) -> Problem:
+    """The problem that answers an error; an error of no known kind gives away no details."""
+    kind = _kind(error)
+    return Problem(
+        type=kind.type,
+        title=kind.title,
+        status=kind.status,
+        detail=_detail(error, kind),
+        errors=_fields(error),
+        request_id=request_id,
+    )
+
+
+def answer(error: Exception, request: Request) -> JSONResponse:
+    """The response that answers an error."""
+    problem = problem_of(error, request_id=request.scope.get("state", {}).get("request_id"))
+    headers = dict(getattr(error, "headers", None) or {})
+    if isinstance(error, NoModelError):
+        headers["Retry-After"] = str(error.retry_after)
+    return JSONResponse(
+        problem.model_dump(exclude_none=True),
+        status_code=problem.status,
+        headers=headers,
+        media_type="application/problem+json",
+    )
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer every error of a route with a problem. Unknown ones: see `api.middleware`."""
+
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        return answer(error, request)
+
+    answered: list[type[Exception]] = [HTTPException, *KINDS]
+    for cls in answered:
+        app.add_exception_handler(cls, handle)
+
+
+def _kind(error: Exception) -> Kind:
+    if isinstance(error, HTTPException):
+        title = HTTPStatus(error.status_code).phrase
+        plain = Kind(error.status_code, title.lower().replace(" ", "-"), title)
+        return PLAIN.get(error.status_code, plain)
+    return next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), INTERNAL)
+
+
+def _detail(error: Exception, kind: Kind) -> str:
+    if kind is INTERNAL:
+        return "Something went wrong here, not in your request. The log has it by its request id."
+    if isinstance(error, RequestValidationError):
+        return "; ".join(f"{each.field}: {each.problem}" for each in _fields(error) or [])
+    if isinstance(error, HTTPException):
+        if error.status_code == 404:
+            return "This path does not exist; /docs lists those that do."
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "another method")
+            return f"This path answers {allowed} only; see /docs."
+        return error.detail
+    return str(error)
+
+
+def _fields(error: Exception) -> list[FieldProblem] | None:
+    if isinstance(error, FieldError):
+        return [FieldProblem(field=error.field, problem=str(error))]
+    if isinstance(error, RequestValidationError):
+        return [_field(each) for each in error.errors()]
+    return None
+
+
+def _field(found: dict[str, Any]) -> FieldProblem:
+    """One of pydantic's findings; what it says of a whole body is meant for programmers."""
+    where = found["loc"]
+    if found["type"] == "json_invalid":
+        problem = f"not JSON: {found['ctx']['error']} at character {where[-1]}"
+        return FieldProblem(field="body", problem=problem)
+    if where == ("body",):
+        problem = "send a JSON object with the header Content-Type: application/json"
+        return FieldProblem(field="body", problem=problem)
+    return FieldProblem(field=".".join(map(str, where)), problem=found["msg"])

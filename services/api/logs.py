@@ -1,0 +1,56 @@
+"""Structured logs: one line an event, JSON or for reading at a console."""
+
+import logging
+import sys
+from typing import Literal, TextIO
+
+import structlog
+from structlog.typing import Processor
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """The one handler of this module, told apart from those of others."""
+
+
+def configure(level: str, form: Literal["json", "console"]) -> None:
+    """Send structlog and the standard library's loggers, uvicorn's too, to standard error."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    rendered: list[Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if form == "json"
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = _Handler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
+        )
+    )
+    root = logging.getLogger()
+    for each in [each for each in root.handlers if isinstance(each, _Handler)]:
+        root.removeHandler(each)
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    # `api.middleware` writes the line of each request, with its id
+    logging.getLogger("uvicorn.access").disabled = True
+    # a line for each connection that is refused; the watcher says it once
+    logging.getLogger("urllib3").setLevel(logging.ERROR)

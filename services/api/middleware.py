@@ -1,0 +1,116 @@
+"""Around every request: its id, its log line, its numbers, its limit of bytes."""
+
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import TooManyBytesError, answer
+from api.metrics import Metrics
+from api.uploads import body_limit
+
+REQUEST_ID = "X-Request-ID"
+
+log = structlog.get_logger("api.access")
+
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Telemetry:
+    """Request id in and out, one log line and one count a request, and a plain 500.
+
+    The last resort for exceptions stands here and not in a handler of the framework, whose
+    answers bypass all middleware and would lack the request id.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, paths: frozenset[str]) -> None:
+        """`paths`: those of the application, to count what is refused before it is routed."""
+        self._app = app
+        self._metrics = metrics
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = given if _ID.fullmatch(given) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            except Exception as error:
+                log.exception("unexpected error")
+                if status:
+                    raise  # the answer has begun: all that is left is to break it off
+                await answer(error, Request(scope))(scope, receive, send_with_id)
+            finally:
+                self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        # unknown paths share one label: a scan of the server must not make thousands
+        unrouted = scope["path"] if scope["path"] in self._paths else "unknown"
+        route = getattr(scope.get("route"), "path", unrouted)
+        labels = (scope["method"], route, str(status))
+        self._metrics.requests.labels(*labels).inc()
+        self._metrics.request_seconds.labels(*labels).observe(seconds)
+        log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            ms=round(seconds * 1000, 1),
+            model_version=scope["state"].get("model_version"),
+        )
+
+
+class BodyLimit:
+    """413 as soon as a body is known to be too long, before it is parsed or kept.
+
+    Starlette's own limit answers plain text, even over a problem that a handler made.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, paths: dict[str, int]) -> None:
+        """`max_bytes`: of images in any request; `paths`: those with another limit."""
+        self._app = app
+        self._max_bytes = max_bytes
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        max_bytes = self._paths.get(scope["path"], self._max_bytes)
+        limit = body_limit(max_bytes)
+        reason = f"The request is too large: at most {max_bytes} bytes of images are read here."
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length) > limit:
+            await answer(TooManyBytesError(reason), Request(scope))(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_some() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:  # chunked: the length was not told beforehand
+                # FastAPI turns any other exception met while it reads a body into a 400
+                raise HTTPException(413, reason)
+            return message
+
+        await self._app(scope, receive_some, send)

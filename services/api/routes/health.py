@@ -1,0 +1,44 @@
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from api.schemas import Health, Live
+from api.service import Parts, Service
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"model": Health, "description": "No model is ready yet; the reasons say why."}
+}
+
+
+@router.get("", responses=NOT_READY)
+async def health(service: Parts, response: Response) -> Health:
+    """Whether the process answers and an image would be read, and what is amiss."""
+    return _health(service, response)
+
+
+@router.get("/live")
+async def live() -> Live:
+    """The process answers."""
+    return Live()
+
+
+@router.get("/ready", responses=NOT_READY)
+async def ready(service: Parts, response: Response) -> Health:
+    """A model is loaded and has read its golden images."""
+    return _health(service, response)
+
+
+def _health(service: Service, response: Response) -> Health:
+    serving = service.serving
+    model = serving.model
+    if model is None:
+        response.status_code = 503
+        response.headers["Retry-After"] = str(serving.retry_after)
+    return Health(
+        status="ready" if model else "waiting",
+        ready=model is not None,
+        model=serving.name_of(model) if model else None,
+        reasons=serving.reasons(),
+    )

@@ -1,0 +1,30 @@
+import time
+
+from fastapi import APIRouter, Request
+
+from api import answers, uploads
+from api.documentation import PROBLEMS, form
+from api.schemas import Prediction
+from api.service import Model, Options, Parts, RequestId
+
+router = APIRouter(tags=["read"])
+
+
+@router.post(
+    "/predict",
+    responses=PROBLEMS,
+    openapi_extra=form("image", "An image file, or its base64 as text of the field."),
+)
+async def predict(
+    request: Request, service: Parts, model: Model, asked: Options, request_id: RequestId
+) -> Prediction:
+    """Read one image of a word or a line."""
+    started = time.perf_counter()
+    file = await uploads.one(request, max_bytes=service.settings.max_upload_bytes)
+    read = await service.engine.read(model, file, asked)
+    return Prediction(
+        **dict(answers.reading(read)),
+        model=service.serving.name_of(model),
+        request_id=request_id,
+        timing_ms=answers.timing(read, time.perf_counter() - started),
+    )

@@ -1,0 +1,138 @@
+"""The images of a request: files of a form, or base64 text."""
+
+import base64
+import binascii
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio.to_thread
+from fastapi import Request
+from starlette.datastructures import FormData, UploadFile
+
+from api.errors import ApiError, BadBase64Error, FieldError, TooManyBytesError, UnsupportedBodyError
+
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+# a form's boundaries and headers, a data URI's prefix, JSON's quotes
+WRAPPING = 64 * 1024
+
+_DATA_URI = re.compile(r"data:[^,;]*(?P<parameters>(?:;[^,;]*)*),", re.IGNORECASE)
+_URL_SAFE = str.maketrans("-_", "+/", "\r\n\t")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One image of a form: its bytes, or why it has none."""
+
+    filename: str | None
+    file: bytes | ApiError
+
+
+def body_limit(max_bytes: int) -> int:
+    """The largest body that may hold an image of `max_bytes`: base64 with line ends, wrapped."""
+    return max_bytes * 4 // 3 + max_bytes // 25 + WRAPPING
+
+
+async def one(request: Request, *, max_bytes: int) -> bytes:
+    """The image in the field `image` of a form.
+
+    Raises:
+        ApiError: no such field, several, or not an image file's bytes.
+    """
+    async with _form(request, max_bytes) as form:
+        values = _values(form, "image")
+        if len(values) > 1:
+            raise FieldError(
+                "image", f"{len(values)} images were sent; send several to /predict/batch."
+            )
+        upload = await _upload(values[0], max_bytes)
+    if isinstance(upload.file, ApiError):
+        raise upload.file
+    return upload.file
+
+
+async def many(request: Request, *, max_bytes: int, most: int) -> list[Upload]:
+    """The images in the fields `images` of a form, in their order.
+
+    Raises:
+        ApiError: no such field, or more than `most`.
+    """
+    async with _form(request, max_bytes) as form:
+        values = _values(form, "images")
+        if len(values) > most:
+            raise FieldError("images", f"{len(values)} images were sent; at most {most} are read.")
+        return [await _upload(value, max_bytes) for value in values]
+
+
+async def from_text(text: str, *, max_bytes: int) -> bytes:
+    """The bytes of base64 text or a data URI.
+
+    Raises:
+        BadBase64Error: it is neither.
+        TooManyBytesError: more than `max_bytes`.
+    """
+    # megabytes of text take milliseconds: not on the event loop
+    return await anyio.to_thread.run_sync(decode_base64, text, max_bytes)
+
+
+def decode_base64(text: str, max_bytes: int) -> bytes:
+    """See `from_text`. Takes both alphabets, line ends anywhere, and no padding."""
+    found = _DATA_URI.match(text)
+    if found:
+        if not found["parameters"].lower().endswith(";base64"):
+            raise BadBase64Error("The data URI must say ;base64 before its comma.")
+        text = text[found.end() :]
+    elif text[:5].lower() == "data:":
+        raise BadBase64Error("The data URI has no comma: data:image/png;base64,iVBORw0...")
+    text = text.strip().translate(_URL_SAFE).rstrip("=")
+    wrong = re.search(r"[^A-Za-z0-9+/]", text)
+    if wrong:
+        raise BadBase64Error(
+            f"Not base64: character {wrong[0]!r} at position {wrong.start()} of the text."
+        )
+    if len(text) * 3 // 4 > max_bytes:
+        raise _too_large(len(text) * 3 // 4, max_bytes)
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        raise BadBase64Error(
+            f"Not base64: {len(text)} characters, one too many or some cut off."
+        ) from None
+
+
+@asynccontextmanager
+async def _form(request: Request, max_bytes: int) -> AsyncIterator[FormData]:
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind and kind not in FORMS:
+        raise UnsupportedBodyError(
+            f"The body is {kind[:80]}; send multipart/form-data, or JSON to /predict/json."
+        )
+    # Starlette keeps text fields in memory and allows them 1 MB: too little for base64
+    async with request.form(max_part_size=body_limit(max_bytes)) as form:
+        yield form
+
+
+def _values(form: FormData, field: str) -> list[UploadFile | str]:
+    values = form.getlist(field)
+    if not values:
+        others = ", ".join(sorted(set(form))[:5])[:200]
+        sent = f"the form has: {others}" if others else "the form is empty"
+        raise FieldError(field, f"Send an image file or its base64 in the field {field!r}; {sent}.")
+    return values
+
+
+async def _upload(value: UploadFile | str, max_bytes: int) -> Upload:
+    if isinstance(value, str):
+        try:
+            return Upload(None, await from_text(value, max_bytes=max_bytes))
+        except ApiError as error:
+            return Upload(None, error)
+    if value.size is not None and value.size > max_bytes:
+        return Upload(value.filename, _too_large(value.size, max_bytes))
+    return Upload(value.filename, await value.read())
+
+
+def _too_large(size: int, max_bytes: int) -> TooManyBytesError:
+    return TooManyBytesError(f"The image is {size} bytes; at most {max_bytes} are read here.")

@@ -1,0 +1,216 @@
+"""Follows the registry and swaps versions, in a thread of its own."""
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from api.cache import Cache
+from api.errors import CacheError, RegistryError
+from api.metrics import Metrics
+from api.registry import Registry, hidden
+from api.schemas import ReloadError
+from api.serving import Served, Serving, Version, warm_up
+from recognizer.errors import BundleError
+from recognizer.recognizer import Recognizer
+
+log = structlog.get_logger()
+
+MOST_SECONDS_BETWEEN_RETRIES = 60.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A version that could not be put into service, and when to try it again."""
+
+    version: Version
+    from_cache: bool
+    attempts: int
+    retry_at: float
+    """Seconds of `time.monotonic`."""
+
+    def concerns(self, wanted: Version, from_cache: bool) -> bool:
+        """A copy damaged on disk says nothing of the version in the registry."""
+        return self.version.identity == wanted.identity and self.from_cache == from_cache
+
+
+class Watcher:
+    """Keeps `serving.model` at the version that the registry names."""
+
+    def __init__(
+        self, serving: Serving, registry: Registry, cache: Cache, metrics: Metrics, *, threads: int
+    ) -> None:
+        """`threads`: those inside one inference of the versions it loads."""
+        self._serving = serving
+        self._registry = registry
+        self._cache = cache
+        self._metrics = metrics
+        self._threads = threads
+        self._failure: Failure | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; not waiting long, as it may hang in a call to the registry."""
+        self._stop.set()
+        self._thread.join(timeout=2)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.poll()
+            except Exception:  # whatever it is, the next poll may do better
+                log.exception("poll failed")
+            self._stop.wait(self._serving.poll_seconds)
+
+    def poll(self) -> None:
+        """Ask the registry once and follow what it says."""
+        serving = self._serving
+        try:
+            answer = self._registry.resolve()
+        except RegistryError as error:
+            self._metrics.registry_up.set(0)
+            self._say("registry unreachable", serving.status.registry_error, str(error))
+            serving.note(registry_error=f"{error}.")
+            if serving.model is None:
+                self._follow(self._cache.last(), from_cache=True)
+            return
+        self._metrics.registry_up.set(1)
+        self._say("nothing to serve", serving.status.waiting_for, answer.missing)
+        serving.note(
+            polled_at=datetime.now(UTC),
+            registry_error=None,
+            waiting_for=answer.missing,
+            gate=answer.gate,
+        )
+        self._follow(answer.version)
+
+    def _follow(self, wanted: Version | None, *, from_cache: bool = False) -> None:
+        """Serve `wanted`, unless it is served already or failed a short while ago."""
+        if wanted is None:
+            if not from_cache:
+                self._serving.note(reload_error=None)
+            return
+        model = self._serving.model
+        if model and model.version.identity == wanted.identity:
+            self._confirm(model, wanted)
+            return
+        failure = self._failure
+        if failure and not failure.concerns(wanted, from_cache):
+            failure = self._failure = None
+        if failure and time.monotonic() < failure.retry_at:
+            return
+        try:
+            self._swap(wanted, from_cache=from_cache)
+        except Exception as error:
+            self._fail(wanted, error, from_cache=from_cache)
+
+    def _confirm(self, model: Served, wanted: Version) -> None:
+        """The registry names what is served: take over what it says of it by now."""
+        metrics = model.version.metrics
+        if model.from_cache:
+            try:
+                metrics = self._registry.metrics(wanted)
+            except RegistryError:
+                return  # not confirmed before the registry has answered in full
+        version = wanted.model_copy(update={"metrics": metrics})
+        if model.from_cache or version != model.version:
+            self._serving.model = replace(model, version=version, from_cache=False)
+        self._failure = None
+        self._serving.note(reload_error=None)
+
+    def _swap(self, wanted: Version, *, from_cache: bool) -> None:
+        started = time.monotonic()
+        recognizer = self._from_cache(wanted)
+        if recognizer is None and from_cache:
+            raise CacheError("its copy in the disk cache is gone or damaged")
+        if not from_cache:
+            metrics = self._registry.metrics(wanted)
+            wanted = wanted.model_copy(update={"metrics": metrics})
+        if recognizer is None:
+            recognizer = self._from_registry(wanted)
+        if not from_cache:
+            self._cache.remember(wanted)
+        served = Served(wanted, recognizer, datetime.now(UTC), from_cache)
+        self._serving.model = served
+        self._failure = None
+        self._serving.note(reload_error=None)
+        self._metrics.serves(self._serving.name_of(served))
+        self._metrics.swaps.inc()
+        log.info(
+            "model serves",
+            version=wanted.version,
+            from_cache=from_cache,
+            seconds=round(time.monotonic() - started, 3),
+        )
+        if not from_cache:
+            self._cache.prune()
+
+    def _from_cache(self, wanted: Version) -> Recognizer | None:
+        entry = self._cache.find(wanted)
+        if entry is None:
+            return None
+        try:
+            return self._open(entry)
+        except BundleError as error:
+            log.warning("cached bundle damaged", version=wanted.version, error=str(error))
+            self._cache.drop(wanted)
+            return None
+
+    def _from_registry(self, wanted: Version) -> Recognizer:
+        with self._cache.staging() as staging:
+            bundle = self._registry.download(wanted, staging)
+            recognizer = self._open(bundle)
+            self._cache.keep(bundle, wanted)
+        return recognizer
+
+    def _open(self, bundle: Path) -> Recognizer:
+        """Check digests, open the network, read the golden images, run every width once."""
+        recognizer = Recognizer.load(bundle, threads=self._threads)
+        warm_up(recognizer)
+        return recognizer
+
+    def _fail(self, wanted: Version, error: Exception, *, from_cache: bool) -> None:
+        """Keep what is served; try again later, each time after twice as long."""
+        self._metrics.swap_failures.inc()
+        attempts = self._failure.attempts + 1 if self._failure else 1
+        wait = min(self._serving.poll_seconds * 2 ** (attempts - 1), MOST_SECONDS_BETWEEN_RETRIES)
+        self._failure = Failure(wanted, from_cache, attempts, time.monotonic() + wait)
+        now = datetime.now(UTC)
+        known = isinstance(error, BundleError | RegistryError | CacheError)
+        reason = _relative(error) if known else f"{type(error).__name__}: {error}"
+        self._serving.note(
+            reload_error=ReloadError(
+                version=wanted.version,
+                at=now,
+                error=hidden(reason),
+                next_retry_at=now + timedelta(seconds=wait),
+            )
+        )
+        log.error(
+            "model cannot be served",
+            version=wanted.version,
+            error=hidden(reason),
+            retry_in_seconds=wait,
+            exc_info=not known,
+        )
+
+    def _say(self, event: str, before: str | None, now: str | None) -> None:
+        """Log a trouble once, not at every poll."""
+        if now and (before is None or now not in before):
+            log.warning(event, reason=now)
+
+
+def _relative(error: Exception) -> str:
+    """A bundle's error names its file within the bundle: the rest of the path means nothing."""
+    text = str(error)
+    if isinstance(error, BundleError):
+        *_, inside = error.file.rpartition("/bundle/")
+        return text.replace(error.file, inside)
+    return text
