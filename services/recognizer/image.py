@@ -23,6 +23,9 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 # What Pillow warns of (odd metadata, mostly) is no fault of the pixels, and what is one raises.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+# First bytes of what is one of FORMATS, however damaged the rest. (Two letters say little: no BMP.)
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+
 TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of a TIFF
 
 
@@ -52,6 +55,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
+        if data.startswith(SIGNATURES) or data[8:12] == b"WEBP":
+            raise UnreadableImageError("The image is damaged or cut off in its header.") from None
         raise UnsupportedImageError(
             f"Not an image in a format we read ({', '.join(FORMATS)})."
         ) from None

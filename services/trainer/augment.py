@@ -33,9 +33,9 @@ def _frame(gray: Gray, paper: int, rng: Generator) -> Gray:
     most = 0.35 if rng.random() < 0.3 else 0.1
     above, below = (int(height * rng.uniform(-0.06, most)) for _ in range(2))
     left, right = (int(height * rng.uniform(-0.03, 0.3)) for _ in range(2))
-    inner = gray[max(-above, 0) : height - max(-below, 0), max(-left, 0) :]
-    if right < 0 and inner.shape[1] > height:
-        inner = inner[:, :right]
+    inner = gray[max(-above, 0) : height - max(-below, 0)]
+    if inner.shape[1] > height:
+        inner = inner[:, max(-left, 0) : inner.shape[1] + min(right, 0)]
     sides = (max(above, 0), max(below, 0), max(left, 0), max(right, 0))
     return _gray(cv2.copyMakeBorder(inner, *sides, cv2.BORDER_CONSTANT, value=paper))
 

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognizer.alphabet import Alphabet
-from recognizer.errors import ImageError
 from recognizer.manifest import Input
 from recognizer.prepare import prepare
 from trainer.augment import augment
@@ -178,8 +177,9 @@ def _prepare_all(jobs: list[_Job]) -> list[NDArray[np.uint8] | str]:
             if job.seed is not None:
                 gray = augment(gray, np.random.default_rng(job.seed))
             results.append(np.rint(prepare(gray, job.spec).ink * 255).astype(np.uint8))
-        except (ImageError, OSError) as error:
-            results.append(str(error))
+        except Exception as error:
+            # missing, broken, or of a shape that OpenCV refuses: no image ends a training
+            results.append(str(error) or type(error).__name__)
     return results
 
 

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -38,7 +40,8 @@ class Checkpoint:
         file = f"{state.epoch:04d}-{state.batch:06d}-{MODEL}"
         model.save(self.folder / f"new-{MODEL}")
         (self.folder / f"new-{MODEL}").replace(self.folder / file)
-        written = json.dumps({**asdict(state), "model": file}, indent=1)
+        seeds = [keras.ops.convert_to_numpy(seed).tolist() for seed in _seeds(model)]
+        written = json.dumps({**asdict(state), "model": file, "seeds": seeds}, indent=1)
         (self.folder / f"{STATE}.new").write_text(written, encoding="utf-8")
         (self.folder / f"{STATE}.new").replace(self.folder / STATE)
         for old in self.folder.glob(f"*-{MODEL}"):
@@ -56,17 +59,27 @@ class Checkpoint:
 
     def load(self) -> tuple[State, Crnn]:
         """The last state and its network, optimizer included. Raises `CheckpointError`."""
-        state, file = self._read()
-        return state, load_model(file)
+        state, file, saved = self._read()
+        model = load_model(file)
+        for seed, value in zip(_seeds(model), saved, strict=False):
+            seed.assign(value)
+        return state, model
 
-    def _read(self) -> tuple[State, Path]:
+    def _read(self) -> tuple[State, Path, list[list[int]]]:
         try:
             found = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise CheckpointError(f"There is no checkpoint in {self.folder}.") from None
-        file = self.folder / found.pop("model")
-        found["history"] = [Epoch(**epoch) for epoch in found["history"]]
-        return State(**found), file
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{self.folder / STATE} cannot be read: {error}") from error
+        try:
+            file, seeds = self.folder / found.pop("model"), found.pop("seeds")
+            found["history"] = [Epoch(**epoch) for epoch in found["history"]]
+            return State(**found), file, seeds
+        except (TypeError, KeyError, AttributeError) as error:
+            raise CheckpointError(
+                f"{self.folder / STATE} is of another version of this program: start anew."
+            ) from error
 
     def best(self) -> Crnn:
         """The network with the lowest validation CER so far."""
@@ -85,11 +98,16 @@ class Checkpoint:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def _seeds(model: Crnn) -> list[Any]:
+    """The random state of every dropout, which Keras leaves out of the file of a network."""
+    return [each for each in model.variables if each.path.endswith("seed_generator_state")]
+
+
 def load_model(file: Path) -> Crnn:
     """A saved network. Raises `CheckpointError` where the file is not one."""
     try:
         model = keras.models.load_model(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{file} is not a saved network: {reason}") from error
     if not isinstance(model, Crnn):

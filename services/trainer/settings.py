@@ -45,4 +45,5 @@ def load() -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper()
         hint = f" (one of {', '.join(SIZES)})" if name == "TRAIN_SIZE" else ""
-        raise SettingsError(f"{name}={first['input']!r}: {first['msg']}{hint}") from None
+        problem = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{name}={first['input']!r}: {problem}{hint}") from None

@@ -32,6 +32,7 @@ class State:
     loss_sum: float = 0.0
     seen: int = 0
     best_cer: float = float("inf")
+    best_loss: float = float("inf")
     stale: int = 0
     finished: bool = False
     history: list[Epoch] = field(default_factory=list)

@@ -9,12 +9,13 @@ from typing import Any, Literal, Protocol
 
 import keras
 import numpy as np
+from keras import ops
 
 from recognizer import decode
 from recognizer.alphabet import Alphabet
 from trainer.batches import Batch, Pipeline
 from trainer.checkpoint import Checkpoint, CheckpointError
-from trainer.datasets.base import Sample
+from trainer.datasets.base import DatasetError, Sample
 from trainer.metrics import Scores, score
 from trainer.network import Crnn, build, ctc_loss
 from trainer.recipe import Recipe
@@ -77,6 +78,7 @@ class Training:
         if resume:
             self.state, self.model = checkpoint.load()
             self._same(self.state)
+            _recompile(self.model, recipe)
         else:
             checkpoint.clear()
             self.state = State(recipe.parameters(), data.alphabet.characters, data.name)
@@ -103,12 +105,17 @@ class Training:
         """Train until one of the endings. The best network is then in the checkpoint."""
         self._clock = time.monotonic() - self.state.seconds
         state, recipe = self.state, self.recipe
+        state.finished = False
+        if not self.data.val:
+            log.warning("There is nothing to validate on: the last network counts as the best.")
         while True:
             if state.epoch >= recipe.epochs:
                 return self._end("all epochs")
             if state.stale >= recipe.patience:
                 return self._end("no longer improving")
             if self._out_of_time():
+                if state.batch:  # resumed too late to go on, perhaps before a first validation
+                    self._close_epoch(listener, pipeline)
                 return self._end("time budget")
             whole = self._epoch(listener, pipeline)
             if not whole and self.stopped():
@@ -149,6 +156,8 @@ class Training:
             if time.monotonic() - saved > SAVE_EVERY:
                 self._save()
                 saved = time.monotonic()
+        if not state.seen:
+            raise DatasetError("None of the images to train on can be used; see the log for why.")
         return True
 
     def _stream(self, pipeline: Pipeline) -> Iterator[Batch]:
@@ -199,12 +208,14 @@ class Training:
             val_wer=scores.wer,
             val_edit_distance=scores.edit_distance,
             lines_per_second=state.seen / max(trained, 1e-9),
-            learning_rate=float(np.asarray(self.model.optimizer.learning_rate)),
+            learning_rate=float(ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             seconds=state.seconds,
         )
         state.history.append(epoch)
-        if scores.cer < state.best_cer:
-            state.best_cer, state.stale = scores.cer, 0
+        # the loss falls long before a network that still writes nothing has a better CER
+        best = (state.best_cer, state.best_loss)
+        if not self.data.val or (scores.cer, val_loss) < best:
+            state.best_cer, state.best_loss, state.stale = scores.cer, val_loss, 0
             self.checkpoint.save_best(self.model)
         else:
             state.stale += 1
@@ -226,6 +237,15 @@ def compile_model(model: Crnn, recipe: Recipe) -> None:
     model.compile(optimizer=optimizer, jit_compile=keras.backend.backend() == "jax")
 
 
+def _recompile(model: Crnn, recipe: Recipe) -> None:
+    """Give a loaded network its optimizer again: Keras forgets what is excluded from decay."""
+    values = [ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
+    compile_model(model, recipe)
+    model.optimizer.build(model.trainable_variables)
+    for variable, value in zip(model.optimizer.variables, values, strict=False):
+        variable.assign(value)
+
+
 def validate(
     model: Crnn,
     alphabet: Alphabet,
@@ -235,13 +255,17 @@ def validate(
 ) -> tuple[Scores, float]:
     """Greedy readings of samples against their texts, and the loss in nats per character."""
     pairs: list[tuple[str, str]] = []
-    losses = 0.0
+    loss, characters = 0.0, 0
     for batch in pipeline.batches(samples, batch_size):
         logits: Any = model.predict_on_batch(batch.ink)[0]
         logits = np.asarray(logits)
-        losses += float(ctc_loss(logits, batch.labels, batch.lengths)) * batch.fresh
-        for sample, output in zip(batch.samples[: batch.fresh], logits, strict=False):
+        fresh = slice(batch.fresh)
+        written = int(batch.lengths[fresh].sum())
+        mean = ctc_loss(logits[fresh], batch.labels[fresh], batch.lengths[fresh])
+        loss += float(mean) * written
+        characters += written
+        for sample, output in zip(batch.samples[fresh], logits[fresh], strict=True):
             spans = decode.greedy(output, BLANK)
             text = alphabet.decode([span.label for span in spans]).strip()
             pairs.append((sample.text, text))
-    return score(pairs), losses / max(len(pairs), 1)
+    return score(pairs), loss / max(characters, 1)

@@ -81,7 +81,11 @@ def _told(error: Exception) -> str | None:
     if isinstance(error, FloatingPointError):
         return str(error)
     if type(error).__module__.startswith(("mlflow.", "requests.")):
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        cause: BaseException = error
+        # MLflow wraps an outage in several exceptions, each repeating the one below
+        while (deeper := cause.__cause__ or cause.__context__) is not None:
+            cause = deeper
+        reason = (str(cause).splitlines() or [type(cause).__name__])[0]
         uri = load().mlflow_tracking_uri
         return f"MLflow at {uri} (MLFLOW_TRACKING_URI) does not do what was asked: {reason[:300]}"
     return None
@@ -97,6 +101,7 @@ def settings() -> Settings:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logging.getLogger("trainer").setLevel(logging.INFO)
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # says each retry at length
     # MLflow warns at each call that stages are old; `trainer.registry` says why they are used
     warnings.filterwarnings("ignore", category=FutureWarning, module="mlflow")
     return load()

@@ -23,7 +23,7 @@ class LinesDataset:
         Raises:
             DatasetError: no index there, or nothing in it can be used.
         """
-        index = path / INDEX if path.is_dir() else path
+        index = (path / INDEX if path.is_dir() else path).resolve()
         if not index.is_file():
             raise DatasetError(
                 f"There is no {index}. A `lines` dataset is a folder with {INDEX}: "
@@ -36,7 +36,12 @@ class LinesDataset:
         )
         self._skipped: Counter[str] = Counter()
         self._samples: dict[Split, list[Sample]] = {split: [] for split in SPLITS}
-        for row in index.read_text(encoding="utf-8").splitlines():
+        try:
+            # a byte order mark is no part of the first name, nor is U+2028 the end of a row
+            rows = index.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DatasetError(f"{index} cannot be read as UTF-8 text: {error}.") from error
+        for row in rows:
             self._add(row.split("\t"), index.parent)
         if not any(self._samples.values()):
             raise DatasetError(
@@ -60,16 +65,23 @@ class LinesDataset:
             self._skipped[f"unknown split {split!r}"] += 1
         elif not text:
             self._skipped["empty text"] += 1
-        elif not (folder / file).is_file():
+        elif not _is_file(folder / file):
             self._skipped["missing image"] += 1
         else:
             document = cells[3] if len(cells) > 3 else file
             self._samples[split].append(FileSample(file, text, document, folder / file))
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for a file: the columns are mixed up
+        return False
+
+
 def _licence(file: Path) -> str:
     """Title and licence line of a LICENSE.md, for the model card."""
-    lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    lines = [line.strip() for line in file.read_text("utf-8", "replace").splitlines()]
     title = next((line.lstrip("# ") for line in lines if line.startswith("#")), file.parent.name)
     terms = next((line for line in lines if line.lower().startswith("licence")), "see LICENSE.md")
     return f"{title}. {terms}"

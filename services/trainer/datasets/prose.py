@@ -38,7 +38,7 @@ def _vocabulary() -> tuple[list[str], NDArray[np.float64]]:
 
 def word(rng: Generator) -> str:
     """A single word as it stands in a text, with its case and now and then its punctuation."""
-    token = _token(rng)
+    token = _token(rng).split()[-1]  # of `Dr. Smith` or `4 May 1850`
     chance = rng.random()
     if chance < 0.12:
         token = token[0].upper() + token[1:]

@@ -1,0 +1,104 @@
+"""The command line: it teaches, and its errors are a line or two."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bundles import bars, make_bundle
+from servers import SERVICES
+from trainer.cli import app
+
+
+def run(*arguments: str, **environment: str) -> tuple[int, str]:
+    found = CliRunner().invoke(app, arguments, env={"COLUMNS": "200", **environment})
+    return found.exit_code, found.output + (found.stderr if found.stderr_bytes else "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["train", "bootstrap", "evaluate", "predict", "promote", "export", "datasets", "fetch"],
+)
+def test_each_command_explains_itself(command: str) -> None:
+    status, output = run(command, "--help")
+    assert status == 0
+    assert len(output.splitlines()) > 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "-d", "nothing"], "There is no dataset 'nothing'"),
+        (["train", "-d", "iam:/does/not/exist"], "trainer fetch iam"),
+        (["train", "--size", "huge"], "--size huge: it must be one of tiny, small, large"),
+        (["evaluate", "--split", "exam"], "--split exam"),
+        (["evaluate", "--decoder", "magic"], "--decoder magic"),
+        (["predict", "x.png", "-m", "nowhere"], "nowhere is no folder with recognizer.json"),
+        (["export", "out", "--name", "unknown"], "There is no checkpoint"),
+        (["fetch", "moon"], "There is no set 'moon' to fetch. Known: iam"),
+        (["fetch", "iam"], "--accept-terms"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line_or_two(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    status, output = run(*arguments, DATA_DIR=str(tmp_path), CHECKPOINT_DIR=str(tmp_path))
+    assert status == 1
+    assert message in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("MODEL_URI", "handwriting", "models:/NAME/Production"),
+        ("TRAIN_MINUTES", "-1", "greater than 0"),
+        ("TRAIN_SIZE", "huge", "tiny, small, large"),
+    ],
+)
+def test_a_wrong_setting_is_named(variable: str, value: str, message: str) -> None:
+    status, output = run("datasets", **{variable: value})
+    assert status == 1
+    assert variable in output
+    assert message in output
+
+
+def test_an_unreachable_mlflow_is_named_with_its_setting() -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "trainer", "promote", "--version", "1"],
+        env={
+            "PYTHONPATH": str(SERVICES),
+            "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert found.returncode == 1
+    assert "http://127.0.0.1:9 (MLFLOW_TRACKING_URI)" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_predict_reads_what_it_can_and_names_what_it_cannot(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle").path
+    (tmp_path / "bars.png").write_bytes(bars("aa a"))
+    (tmp_path / "text.png").write_text("no picture")
+    files = [str(tmp_path / name) for name in ("bars.png", "text.png", "missing.png")]
+    status, output = run("predict", *files, "-m", str(bundle))
+    assert status == 1
+    assert "aa a" in output
+    assert "text.png: Not an image" in output
+    assert "missing.png" in output
+    assert "2 of 3 images could not be read" in output
+
+
+def test_datasets_shows_counts_and_forms(tmp_path: Path) -> None:
+    status, output = run("datasets", DATA_DIR=str(tmp_path))
+    assert status == 0
+    assert "lines:PATH" in output
+    assert "synthetic" in output
+    assert "20000" in output

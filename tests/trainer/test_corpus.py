@@ -1,0 +1,82 @@
+"""Several datasets as one."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from recognizer.alphabet import Alphabet
+from trainer.corpus import Corpus
+from trainer.datasets.base import DatasetError
+from trainer.datasets.catalogue import at_hand, open_dataset
+from trainer.datasets.lines import LinesDataset
+from trainer.datasets.synthetic import SyntheticDataset
+
+
+def lines(path: Path, *rows: str) -> LinesDataset:
+    path.mkdir()
+    Image.new("L", (80, 20), 255).save(path / "a.png")
+    (path / "lines.tsv").write_text("\n".join(rows), encoding="utf-8")
+    return LinesDataset(path)
+
+
+def test_the_alphabet_is_what_the_training_texts_hold(tmp_path: Path) -> None:
+    dataset = lines(tmp_path / "set", "a.png\ttrain\tcab", "a.png\tval\tbad")
+    corpus = Corpus.of([dataset])
+    assert corpus.alphabet.characters == "abc"
+    assert [sample.text for sample in corpus.samples("train")] == ["cab"]
+
+
+def test_a_text_the_alphabet_cannot_write_is_left_out_and_counted(tmp_path: Path) -> None:
+    dataset = lines(tmp_path / "set", "a.png\ttrain\tcab", "a.png\tval\tbad")
+    corpus = Corpus.of([dataset])
+    assert corpus.samples("val") == []
+    assert corpus.skipped() == {"characters outside the alphabet": 1}
+
+
+def test_an_alphabet_to_train_on_from_is_kept_and_added_to(tmp_path: Path) -> None:
+    corpus = Corpus.of([lines(tmp_path / "set", "a.png\ttrain\té")], base=Alphabet("xyz"))
+    assert corpus.alphabet.characters == "xyzé"
+
+
+def test_the_digest_changes_with_any_text_and_with_nothing_else(tmp_path: Path) -> None:
+    one = Corpus.of([lines(tmp_path / "1", "a.png\ttrain\tcab")])
+    other = Corpus.of([lines(tmp_path / "2", "a.png\ttrain\tcap")])
+    again = Corpus.of([LinesDataset(tmp_path / "1")])
+    assert one.digest() == again.digest() != other.digest()
+
+
+def test_only_written_sets_count_as_real(tmp_path: Path) -> None:
+    synthetic = SyntheticDataset(train=2, val=0, test=0)
+    assert not Corpus.of([synthetic]).real
+    assert Corpus.of([synthetic, lines(tmp_path / "set", "a.png\ttrain\tcab")]).real
+
+
+def test_nothing_to_train_on_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="nothing to train on"):
+        Corpus.of([lines(tmp_path / "set", "a.png\tval\tcab")])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nothing", "There is no dataset 'nothing'"),
+        ("lines", "lines:PATH"),
+        ("lines:/does/not/exist", "lines.tsv"),
+        ("synthetic:many", "write a number"),
+        ("iam:/does/not/exist", "python -m trainer fetch iam"),
+        ("iam-lines", "Register at"),
+    ],
+)
+def test_a_source_that_cannot_be_opened_says_what_to_do(
+    name: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(name, tmp_path)
+
+
+def test_sets_at_hand_are_found_by_what_lies_in_their_folders(tmp_path: Path) -> None:
+    lines(tmp_path / "letters", "a.png\ttrain\tcab")
+    (tmp_path / "something-else").mkdir()
+    assert [dataset.name for dataset in at_hand(tmp_path)] == ["lines/letters"]
+    assert at_hand(tmp_path / "missing") == []

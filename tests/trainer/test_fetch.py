@@ -1,0 +1,333 @@
+import hashlib
+import io
+import socket
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+import iam_tree
+from range_server import Behaviour, serving
+from trainer.datasets.archive import ArchiveError
+from trainer.datasets.base import SPLITS
+from trainer.datasets.iam import IamDataset
+from trainer.download import DownloadError, Progress, download
+from trainer.fetch import IAM, SOURCES, FetchError, TermsError, fetch, fetch_iam
+
+OPEN = replace(IAM, terms=None)
+
+
+@pytest.fixture(autouse=True)
+def straight_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.fixture
+def archive_bytes(tmp_path: Path) -> bytes:
+    packed = iam_tree.tutorial_zip(tmp_path / "made.zip", tmp_path / "made")
+    return packed.read_bytes()
+
+
+@pytest.fixture
+def server(archive_bytes: bytes) -> Iterator[Behaviour]:
+    with serving(Behaviour(archive_bytes)) as behaviour:
+        yield behaviour
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "datasets"
+
+
+def bring(
+    server: Behaviour,
+    data: Path,
+    *,
+    sha256: str | None = None,
+    attempts: int = 4,
+    progress: Progress | None = None,
+) -> Path:
+    source = replace(OPEN, url=server.url, sha256=sha256)
+    return fetch(source, data, attempts=attempts, wait=0.001, progress=progress)
+
+
+def names(folder: Path) -> set[str]:
+    """What lies there, without lock files."""
+    return {path.name for path in folder.iterdir() if not path.name.endswith(".lock")}
+
+
+WHOLE = {"IAM_Words.zip", "IAM_Words.zip.sha256", "IAM_Words.zip.unpacked"}
+
+
+def test_fetched_words_can_be_trained_on(server: Behaviour, data: Path) -> None:
+    digest = hashlib.sha256(server.body).hexdigest()
+    seen: list[tuple[int, int | None]] = []
+
+    home = fetch_iam(
+        data,
+        accept_terms=True,
+        url=server.url,
+        sha256=digest.upper(),
+        progress=lambda done, size: seen.append((done, size)),
+    )
+
+    assert home == data / "iam"
+    dataset = IamDataset(home)
+    found = {s.id: s.text for split in SPLITS for s in dataset.samples(split)}
+    assert found == iam_tree.WORDS
+    assert names(home) == WHOLE
+    assert seen[0] == (0, len(server.body))
+    assert seen[-1] == (len(server.body), len(server.body))
+    assert (home / "IAM_Words.zip.sha256").read_text() == f"{digest}  IAM_Words.zip\n"
+
+
+def test_what_is_there_is_not_fetched_again(server: Behaviour, data: Path) -> None:
+    bring(server, data)
+    home = bring(server, data)
+    assert len(server.seen) == 1
+    assert names(home) == WHOLE
+
+
+def test_terms_come_first(data: Path) -> None:
+    with pytest.raises(TermsError, match="non-commercial") as caught:
+        fetch_iam(data, accept_terms=False, url="http://127.0.0.1:9/none.zip")
+    message = str(caught.value)
+    assert "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database" in message
+    assert len(message.splitlines()) <= 2
+    assert not data.exists()
+
+
+def test_a_dropped_connection_is_taken_up_at_its_last_byte(server: Behaviour, data: Path) -> None:
+    server.cuts = [1000, 500]
+
+    home = bring(server, data)
+
+    assert server.seen == [None, "bytes=1000-", "bytes=1500-"]
+    assert server.validators == [None, '"one"', '"one"']
+    assert (home / "IAM_Words.zip").read_bytes() == server.body
+
+
+def test_the_next_run_goes_on_where_the_last_gave_up(server: Behaviour, data: Path) -> None:
+    server.cuts = [1000, 0, 0]
+
+    with pytest.raises(FetchError, match="run this again") as caught:
+        bring(server, data, attempts=2)
+
+    assert len(str(caught.value).splitlines()) == 1
+    assert names(data / "iam") == {"IAM_Words.zip.part", "IAM_Words.zip.part.json"}
+    server.seen.clear()
+    home = bring(server, data)
+    assert server.seen == ["bytes=1000-"]
+    assert (home / "IAM_Words.zip").read_bytes() == server.body
+    assert names(home) == WHOLE
+
+
+def test_waits_grow_while_nothing_comes(
+    server: Behaviour, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.cuts = [1000, 0, 0, 0, 10]
+    download(server.url, tmp_path / "part", attempts=5, wait=0.01)
+    waits = [record.args[1] for record in caplog.records if isinstance(record.args, tuple)]
+    assert waits == [0.01, 0.02, 0.04, 0.08, 0.01]
+
+
+def test_a_busy_server_is_asked_again(server: Behaviour, data: Path) -> None:
+    server.statuses = [HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS]
+    home = bring(server, data)
+    assert (home / "IAM_Words.zip").read_bytes() == server.body
+
+
+def test_a_refusal_is_final(server: Behaviour, data: Path) -> None:
+    server.statuses = [HTTPStatus.NOT_FOUND]
+    with pytest.raises(FetchError, match=r"127\.0\.0\.1 answers 404 Not Found for http"):
+        bring(server, data)
+    assert len(server.seen) == 1
+
+
+def test_a_server_without_ranges_starts_again(server: Behaviour, data: Path) -> None:
+    server.cuts, server.ranges = [1000], False
+
+    home = bring(server, data)
+
+    assert server.seen == [None, "bytes=1000-"]
+    assert (home / "IAM_Words.zip").read_bytes() == server.body
+
+
+def test_a_server_without_ranges_that_keeps_dropping_is_given_up(
+    server: Behaviour, data: Path
+) -> None:
+    server.cuts, server.ranges = [1000] * 20, False
+    with pytest.raises(FetchError, match="keeps failing"):
+        bring(server, data, attempts=3)
+    assert len(server.seen) == 4
+
+
+def test_a_file_replaced_meanwhile_starts_again(server: Behaviour, data: Path) -> None:
+    server.cuts = [1000, 0]
+    with pytest.raises(FetchError):
+        bring(server, data, attempts=1)
+    other = io.BytesIO(server.body)
+    with zipfile.ZipFile(other, "a") as packed:
+        packed.writestr("IAM_Words/README", "second edition")
+    server.body, server.etag = other.getvalue(), '"two"'
+
+    home = bring(server, data)
+
+    assert server.validators[-1] == '"one"'
+    assert (home / "IAM_Words.zip").read_bytes() == server.body
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"weak"'])
+def test_without_a_strong_validator_nothing_is_resumed(
+    server: Behaviour, data: Path, etag: str | None
+) -> None:
+    server.cuts, server.etag = [1000], etag
+    home = bring(server, data)
+    assert server.seen == [None, None]
+    assert (home / "IAM_Words.zip").read_bytes() == server.body
+
+
+def test_a_part_that_does_not_fit_is_not_joined_on(server: Behaviour, data: Path) -> None:
+    server.cuts, server.shift = [1000], 7
+    home = bring(server, data)
+    assert server.seen == [None, "bytes=1000-", None]
+    assert (home / "IAM_Words.zip").read_bytes() == server.body
+
+
+def test_a_rest_the_server_no_longer_has_starts_again(server: Behaviour, data: Path) -> None:
+    server.cuts = [1000, 0]
+    with pytest.raises(FetchError):
+        bring(server, data, attempts=1)
+    server.statuses = [HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE]
+    home = bring(server, data)
+    assert (home / "IAM_Words.zip").read_bytes() == server.body
+
+
+def test_bytes_of_another_address_are_not_gone_on_from(server: Behaviour, data: Path) -> None:
+    server.cuts = [1000, 0]
+    with pytest.raises(FetchError):
+        bring(server, data, attempts=1)
+    server.url = server.url.replace("/files/", "/mirror/")
+    server.seen.clear()
+    bring(server, data)
+    assert server.seen == [None]
+
+
+def test_a_whole_part_left_by_a_killed_run_is_not_fetched_again(
+    server: Behaviour, data: Path
+) -> None:
+    home = data / "iam"
+    home.mkdir(parents=True)
+    download(server.url, home / "IAM_Words.zip.part")
+    server.seen.clear()
+    assert names(bring(server, data)) == WHOLE
+    assert server.seen == []
+
+
+def test_a_wrong_digest_is_refused_and_the_part_removed(server: Behaviour, data: Path) -> None:
+    with pytest.raises(FetchError, match="not the archive expected") as caught:
+        bring(server, data, sha256="0" * 64)
+    assert len(str(caught.value).splitlines()) <= 2
+    assert names(data / "iam") == set()
+
+
+def test_the_first_archive_is_held_to(server: Behaviour, data: Path) -> None:
+    home = bring(server, data)
+    (home / "IAM_Words.zip").unlink()
+    other = io.BytesIO(server.body)
+    with zipfile.ZipFile(other, "a") as packed:
+        packed.writestr("IAM_Words/extra", "tampered")
+    server.body = other.getvalue()
+
+    with pytest.raises(FetchError, match=r"delete '.*IAM_Words\.zip\.sha256'"):
+        bring(server, data)
+    assert not (home / "IAM_Words.zip").exists()
+
+    (home / "IAM_Words.zip.sha256").unlink()
+    assert bring(server, data) == home
+
+
+def test_an_archive_changed_on_disk_is_noticed(server: Behaviour, data: Path) -> None:
+    file = bring(server, data) / "IAM_Words.zip"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(FetchError, match="Delete it and run this again"):
+        bring(server, data)
+
+
+@pytest.mark.parametrize("cut", [2000, -1])
+def test_half_an_archive_put_there_by_hand_is_not_taken_for_whole(
+    server: Behaviour, data: Path, cut: int
+) -> None:
+    (data / "iam").mkdir(parents=True)
+    (data / "iam" / "IAM_Words.zip").write_bytes(server.body[:cut])
+    with pytest.raises(ArchiveError, match="cut off"):
+        bring(server, data)
+    assert not (data / "iam" / "IAM_Words.zip.sha256").exists()
+
+
+def test_a_cut_that_the_server_hides_is_found_by_the_integrity_test(
+    server: Behaviour, data: Path
+) -> None:
+    server.announce_length, server.cuts = False, [2000]
+    with pytest.raises(ArchiveError, match="cut off"):
+        bring(server, data)
+    assert names(data / "iam") == set()
+
+
+def test_a_damaged_member_is_found_by_the_integrity_test(server: Behaviour, data: Path) -> None:
+    body = bytearray(server.body)
+    body[len(body) // 3] ^= 0xFF
+    server.body = bytes(body)
+    with pytest.raises(ArchiveError, match="damaged"):
+        bring(server, data)
+    assert names(data / "iam") == set()
+
+
+def test_a_page_in_place_of_the_archive_is_refused(server: Behaviour, data: Path) -> None:
+    server.body = b"<html>Please log in to this network</html>"
+    with pytest.raises(ArchiveError, match="not an archive"):
+        bring(server, data)
+    assert names(data / "iam") == set()
+
+
+def test_offline_is_said_in_one_line_at_once(data: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/IAM_Words.zip"
+        with pytest.raises(FetchError, match=r"Cannot reach 127\.0\.0\.1") as caught:
+            fetch_iam(data, accept_terms=True, url=url)
+    assert len(str(caught.value).splitlines()) == 1
+    assert names(data / "iam") == set()
+
+
+def test_an_unusable_address_is_said_in_one_line(tmp_path: Path) -> None:
+    for url in ("IAM_Words.zip", "http://[/IAM_Words.zip"):
+        with pytest.raises(DownloadError) as caught:
+            download(url, tmp_path / "part")
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "datasets").write_text("a file")
+    with pytest.raises(FetchError, match="Cannot write to"):
+        fetch(OPEN, tmp_path / "datasets")
+
+
+def test_two_at_a_time_do_not_share_a_part(server: Behaviour, data: Path) -> None:
+    (data / "iam").mkdir(parents=True)
+    with FileLock(data / "iam" / ".fetch.lock"), pytest.raises(FetchError, match="already"):
+        bring(server, data)
+
+
+def test_every_source_has_what_a_user_must_know() -> None:
+    assert SOURCES["iam"] is IAM
+    for name, source in SOURCES.items():
+        assert name == source.name
+        assert source.url.startswith("https://")
+        assert source.licence
+        assert source.filename == source.url.rsplit("/", 1)[1]
