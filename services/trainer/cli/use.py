@@ -107,12 +107,8 @@ def predict(
                     console.print(f"{file}: {error}", style="red", markup=False, highlight=False)
                     continue
                 reading = recognizer.read([gray], decoder=how)[0]
-                console.print(
-                    f"{file}\t{reading.confidence:.0%}\t{reading.text}",
-                    markup=False,
-                    highlight=False,
-                    soft_wrap=True,
-                )
+                # not through rich, which would turn the tabs into spaces
+                typer.echo(f"{file}\t{reading.confidence:.0%}\t{reading.text}")
         if failed:
             raise Failure(f"{failed} of {len(images)} images could not be read.")
 
