@@ -53,6 +53,16 @@ def every_format() -> dict[str, bytes]:
     }
 
 
+def scrawl(width: int, *, height: int = 40, seed: int = 0) -> NDArray[np.uint8]:
+    """Strokes that mean nothing, of any width: what a random network reads something in."""
+    rng = np.random.default_rng((seed, width, height))
+    gray = np.full((height, width), 235, np.uint8)
+    for left in range(4, width - 3, 7):
+        top = int(rng.integers(2, height - 8))
+        gray[top : top + int(rng.integers(3, height - top)), left : left + 3] = rng.integers(20, 90)
+    return gray
+
+
 def orientation(value: int) -> bytes:
     """EXIF data that says how a camera was held."""
     exif = Image.Exif()

@@ -166,7 +166,7 @@ class Recognizer:
         blank = self.bundle.alphabet.blank
         if decoder == "greedy" and not alternatives:
             return decode.greedy(log_probs, blank), []
-        found = decode.prefix_beam(log_probs, blank, width=max(BEAM_WIDTH, 2 * alternatives))
+        found = decode.prefix_beam(log_probs, blank, width=BEAM_WIDTH)
         if decoder == "greedy":
             return decode.greedy(log_probs, blank), found
         return decode.align(log_probs, found[0][0], blank), found

@@ -73,7 +73,7 @@ class Checkpoint:
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{self.folder / STATE} cannot be read: {error}") from error
         try:
-            file, seeds = self.folder / found.pop("model"), found.pop("seeds")
+            file, seeds = self.folder / found.pop("model"), found.pop("seeds", [])
             found["history"] = [Epoch(**epoch) for epoch in found["history"]]
             return State(**found), file, seeds
         except (TypeError, KeyError, AttributeError) as error:

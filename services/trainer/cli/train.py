@@ -100,12 +100,17 @@ def bootstrap() -> None:
                 "To train another: python -m trainer train --help"
             )
             return
-        from trainer.checkpoint import Checkpoint
+        from trainer.checkpoint import Checkpoint, CheckpointError
 
         recipe = Recipe(size=known.train_size, minutes=known.train_minutes)
         plan = _plan(recipe, [known.train_dataset], known, FIRST_RUN)
         cut_off = Checkpoint(known.checkpoint_dir / FIRST_RUN).exists()
-        _run(plan, known, resume=cut_off)
+        try:
+            _run(plan, known, resume=cut_off)
+        except CheckpointError as error:
+            # nobody is there to choose: settings that changed since mean a new training
+            console.print(f"{error} Starting anew.", markup=False)
+            _run(plan, known)
 
 
 def _size(name: str) -> SizeName:

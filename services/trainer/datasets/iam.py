@@ -89,7 +89,8 @@ class IamDataset:
 
     @property
     def licence(self) -> str:
-        return LICENCE
+        # the split says what a figure is worth: by form, a writer may straddle it
+        return f"{LICENCE}; {self.split_by} split"
 
     @property
     def skipped(self) -> Mapping[str, int]:

@@ -1,0 +1,76 @@
+# Needs Python 3.11, 3.12 or 3.13 with venv, git and make; everything else goes into .venv.
+# Settings come from the environment, then from .env where there is one (see .env.example).
+
+VENV := .venv
+PY := $(VENV)/bin/python
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+# 3.11 first: it is the version of the images and of CI.
+PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-compile
+WITH_ENV := $(if $(wildcard .env),$(PY) -m dotenv run --no-override --)
+
+export PYTHONPATH := $(CURDIR)/services
+export MLFLOW_DISABLE_TELEMETRY ?= true
+
+.DEFAULT_GOAL := help
+.PHONY: help up test test-full test-compose lint train promote bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+up: $(RUNTIME) ## Start MLflow, the API and a first training here, without Docker (Ctrl-C stops all)
+	@exec $(WITH_ENV) $(PY) -m tools.up
+
+test: $(DEV) ## Run the tests, but for the long ones (ARGS="-k name" to choose)
+	$(PY) -m pytest -m "not slow and not compose" $(ARGS)
+
+test-full: $(DEV) ## Run every test: also soak, fault and, with a Docker engine, compose
+	$(PY) -m pytest $(ARGS)
+
+test-compose: $(DEV) ## Build and try the containers; skips where no Docker engine answers
+	$(PY) -m pytest -m compose tests/compose $(ARGS)
+
+lint: $(DEV) ## Check style, imports, formatting and types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+train: $(RUNTIME) ## Train and register a version (ARGS="--dataset lines ..."; ARGS=--help)
+	@exec $(WITH_ENV) $(PY) -m trainer train $(ARGS)
+
+promote: $(RUNTIME) ## Make a version the one that is served (VERSION=7)
+	$(if $(VERSION),,$(error which version? make promote VERSION=7))
+	@exec $(WITH_ENV) $(PY) -m trainer promote --version $(VERSION) $(ARGS)
+
+bench: $(RUNTIME) ## Measure reading quality and speed (ARGS=--help)
+	@exec $(WITH_ENV) $(PY) tools/bench.py $(ARGS)
+
+lock: $(DEV) ## Pin the requirements anew from the .in files (ARGS=--upgrade for newer releases)
+	$(PIP_INSTALL) uv
+	sh tools/lock.sh $(VENV)/bin/uv $(ARGS)
+
+clean: ## Remove .venv and caches; .data (models and runs) stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find services tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@for python in $(PYTHONS); do \
+	  if $$python -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+	    echo "Making $(VENV) with $$($$python --version)"; \
+	    exec $$python -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo "No usable Python among: $(PYTHONS). TensorFlow needs Python 3.11, 3.12 or 3.13, here with" >&2; \
+	echo "its venv module (Debian: python3-venv). Install one, or name it: make PYTHON=/path/to/python3.11 ..." >&2; \
+	exit 1
+
+$(RUNTIME): services/trainer/requirements.txt services/api/requirements.txt | $(PY)
+	@echo "Installing the services' requirements into $(VENV): 2.9 GB, some minutes, once"
+	@$(PIP_INSTALL) -r services/trainer/requirements.txt -r services/api/requirements.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUNTIME)
+	@echo "Installing the development tools into $(VENV)"
+	@$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
