@@ -14,7 +14,8 @@ export PYTHONPATH := $(CURDIR)/services
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-full test-compose lint train promote bench lock clean
+.PHONY: help up test test-full test-compose lint train promote lock clean
+.PHONY: bench bench-reading bench-train bench-curve
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,8 +44,17 @@ promote: $(RUNTIME) ## Make a version the one that is served (VERSION=7)
 	$(if $(VERSION),,$(error which version? make promote VERSION=7))
 	@exec $(WITH_ENV) $(PY) -m trainer promote --version $(VERSION) $(ARGS)
 
-bench: $(RUNTIME) ## Measure reading quality and speed (ARGS=--help)
-	@exec $(WITH_ENV) $(PY) tools/bench.py $(ARGS)
+bench: $(RUNTIME) ## Measure where the time of an image goes (ARGS=--help)
+	@exec $(WITH_ENV) $(PY) -m tools.bench $(ARGS)
+
+bench-reading: $(RUNTIME) ## Measure how well sets are read (ARGS="-d lines:... --peers"; --help)
+	@exec $(WITH_ENV) $(PY) -m tools.bench_reading read $(ARGS)
+
+bench-train: $(RUNTIME) ## Train networks for equal time, to compare them (ARGS=--help)
+	@exec $(WITH_ENV) $(PY) -m tools.bench_reading train $(ARGS)
+
+bench-curve: $(RUNTIME) ## Train on 10 to 100 % of the lines and draw the curve (ARGS=--help)
+	@exec $(WITH_ENV) $(PY) -m tools.bench_reading curve $(ARGS)
 
 lock: $(DEV) ## Pin the requirements anew from the .in files (ARGS=--upgrade for newer releases)
 	$(PIP_INSTALL) uv

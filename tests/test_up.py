@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from tools import up
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -75,7 +75,7 @@ def offered(model: Served, asked: Asked) -> tuple[Level, Decoder]:
     """Level and decoder, where the version offers both. Raises `ReadingError`."""
     if asked.level == "page" or asked.level not in model.levels:
         raise ReadingError(_not_offered(model, "level", asked.level, model.levels))
-    if asked.decoder == "lexicon" or asked.decoder not in model.decoders:
+    if asked.decoder not in model.decoders:
         raise ReadingError(_not_offered(model, "decoder", asked.decoder, model.decoders))
     return asked.level, asked.decoder
 

@@ -1,5 +1,6 @@
 """Around every request: its id, its log line, its numbers, its limit of bytes."""
 
+import logging
 import re
 import time
 from uuid import uuid4
@@ -19,6 +20,9 @@ REQUEST_ID = "X-Request-ID"
 log = structlog.get_logger("api.access")
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+# Asked every few seconds by whatever watches the service: told at INFO, they bury the rest.
+_PROBES = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 
 
 class Telemetry:
@@ -69,7 +73,8 @@ class Telemetry:
         labels = (scope["method"], route, str(status))
         self._metrics.requests.labels(*labels).inc()
         self._metrics.request_seconds.labels(*labels).observe(seconds)
-        log.info(
+        log.log(
+            logging.DEBUG if scope["path"] in _PROBES else logging.INFO,
             "request",
             method=scope["method"],
             path=scope["path"],

@@ -177,7 +177,7 @@ class ModelState(BaseModel):
     )
     alphabet: str | None = Field(examples=[" abcdefghijklmnopqrstuvwxyz"])
     levels: list[str] = Field(examples=[["auto", "word", "line"]])
-    decoders: list[str] = Field(examples=[["greedy", "beam"]])
+    decoders: list[str] = Field(examples=[["greedy", "beam", "lexicon"]])
     limits: Limits
     loaded_at: datetime | None
     polled_at: datetime | None = Field(description="When the registry answered last.")

@@ -71,7 +71,11 @@ def _asked(
         AskedLevel, Query(description="What the image shows; `word` forbids spaces.")
     ] = "auto",
     decoder: Annotated[
-        AskedDecoder, Query(description="`beam` is a little better and slower than `greedy`.")
+        AskedDecoder,
+        Query(
+            description="`greedy` is fastest. `beam` reads with the model's language model, "
+            "`lexicon` also prefers known words; `/model` says which the version offers."
+        ),
     ] = "greedy",
     alternatives: Annotated[
         int, Query(ge=0, le=10, description="How many other texts to give.")

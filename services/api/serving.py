@@ -12,7 +12,7 @@ from api.errors import NoModelError
 from api.schemas import ModelName, ReloadError
 from recognizer.address import Address
 from recognizer.prepare import Prepared
-from recognizer.recognizer import DECODERS, Recognizer
+from recognizer.recognizer import Recognizer
 
 
 class Version(BaseModel):
@@ -49,7 +49,7 @@ class Served:
 
     @property
     def decoders(self) -> list[str]:
-        return list(DECODERS)
+        return list(self.recognizer.decoders)
 
 
 @dataclass(frozen=True)

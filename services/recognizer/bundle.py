@@ -92,7 +92,8 @@ def seal(path: Path, manifest: Manifest) -> Bundle:
     }
     sealed = manifest.model_copy(update={"files": files})
     (path / NAME).write_text(
-        json.dumps(sealed.model_dump(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+        json.dumps(sealed.model_dump(exclude_none=True), ensure_ascii=False, indent=1) + "\n",
+        encoding="utf-8",
     )
     return Bundle.load(path)
 

@@ -5,7 +5,6 @@ to one in probability, and `blank` is the class that writes nothing (Graves et a
 "Connectionist Temporal Classification", section 3).
 """
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,55 +59,6 @@ def _spans(path: NDArray[np.intp], log_probs: LogProbs, blank: int) -> list[Span
         for start, stop, top in zip(starts, stops, highest, strict=True)
         if path[start] != blank
     ]
-
-
-def prefix_beam(
-    log_probs: LogProbs, blank: int, *, width: int = 16, least: float = 1e-4
-) -> list[tuple[Labels, float]]:
-    """Prefix beam search (Graves 2012, "Supervised Sequence Labelling", section 7.5.3).
-
-    Sums the probability of all paths that write the same labels, where greedy decoding
-    follows a single path.
-
-    Args:
-        width: prefixes kept after each step.
-        least: classes below this probability at a step are not tried there. The blank
-            and the last label of a prefix always are.
-
-    Returns:
-        Up to `width` pairs of labels and log-probability, the most probable first.
-    """
-    # A prefix has two log-probabilities: of its paths that end in a blank, and of the others.
-    beam: dict[Labels, tuple[float, float]] = {(): (0.0, NEVER)}
-    floor = np.log(least) if least > 0 else NEVER
-    for row in log_probs:
-        tried = [int(label) for label in np.flatnonzero(row >= floor) if label != blank]
-        scores = row.tolist()
-        after: dict[Labels, list[float]] = defaultdict(lambda: [NEVER, NEVER])
-        for prefix, (in_blank, in_label) in beam.items():
-            whole = _add(in_blank, in_label)
-            last = prefix[-1] if prefix else blank
-            stay = after[prefix]
-            stay[0] = _add(stay[0], whole + scores[blank])
-            if prefix:
-                stay[1] = _add(stay[1], in_label + scores[last])
-            for label in tried:
-                # a doubled label needs a blank between its two
-                before = in_blank if label == last else whole
-                if before == NEVER:
-                    continue
-                grown = after[(*prefix, label)]
-                grown[1] = _add(grown[1], before + scores[label])
-        ranked = sorted(after.items(), key=lambda item: -_add(*item[1]))[:width]
-        beam = {prefix: (pair[0], pair[1]) for prefix, pair in ranked}
-    return [(prefix, _add(*pair)) for prefix, pair in beam.items()]
-
-
-def _add(a: float, b: float) -> float:
-    """log(exp(a) + exp(b))."""
-    if a < b:
-        a, b = b, a
-    return a if b == NEVER else a + float(np.log1p(np.exp(b - a)))
 
 
 def align(log_probs: LogProbs, labels: Labels, blank: int) -> list[Span]:

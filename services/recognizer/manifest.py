@@ -1,7 +1,7 @@
 """`recognizer.json`: what a bundle says of itself, every field checked."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -13,6 +13,8 @@ NETWORK = "model.onnx"
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Level = Literal["word", "line"]
+Decoder = Literal["greedy", "beam", "lexicon"]
+DECODERS: tuple[Decoder, ...] = get_args(Decoder)
 
 
 def _inside(path: str) -> str:
@@ -62,6 +64,39 @@ class Golden(Strict):
     _checked = field_validator("image")(_inside)
 
 
+class Language(Strict):
+    """A language model that beam search reads with; see `recognizer.language`."""
+
+    file: Annotated[str, Field(min_length=1)]
+    weight: float = Field(ge=0, le=10, description="Multiplies its log-probabilities.")
+    bonus: float = Field(ge=-10, le=10, description="Added for each character written.")
+
+    _checked = field_validator("file")(_inside)
+
+
+class Words(Strict):
+    """A lexicon, and how the decoder `lexicon` uses it; see `recognizer.lexicon`."""
+
+    file: Annotated[str, Field(min_length=1)]
+    weight: float = Field(ge=0, le=10, description="Multiplies log-probabilities of words.")
+    escape: float = Field(ge=0, le=100, description="Cost of a word that is not in it, in nats.")
+    language_weight: float = Field(ge=0, le=10, description="Of the language model beside it.")
+    bonus: float = Field(ge=-10, le=10, description="Added for each character written.")
+
+    _checked = field_validator("file")(_inside)
+
+
+class Calibration(Strict):
+    """Makes a confidence c one that can be believed (Kull et al. 2017, "Beta calibration").
+
+    log(c' / (1 - c')) = right * log(c) - wrong * log(1 - c) + offset; 1, 1 and 0 change nothing.
+    """
+
+    right: float = Field(ge=0, le=100)
+    wrong: float = Field(ge=0, le=100)
+    offset: float = Field(ge=-100, le=100)
+
+
 class Manifest(Strict):
     """The whole of `recognizer.json`."""
 
@@ -72,6 +107,11 @@ class Manifest(Strict):
     temperature: float = Field(gt=0, le=100, description="Divides the logits of confidences.")
     levels: list[Level] = Field(min_length=1)
     golden: list[Golden] = Field(min_length=1)
+    language: Language | None = None
+    lexicon: Words | None = None
+    calibration: dict[Decoder, Calibration] = Field(
+        default_factory=dict, description="Of a decoder's confidences, after the temperature."
+    )
     files: dict[str, Digest] = Field(description="Digest of every other file of the bundle.")
 
     @field_validator("levels")
@@ -96,4 +136,7 @@ class Manifest(Strict):
         for golden in self.golden:
             if golden.image not in self.files:
                 raise ValueError(f"golden image {golden.image} is not listed in files")
+        for named in (self.language, self.lexicon):
+            if named and named.file not in self.files:
+                raise ValueError(f"{named.file} is not listed in files")
         return self

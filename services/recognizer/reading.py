@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from recognizer.alphabet import SPACE
+from recognizer.manifest import Calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,12 @@ def mean_confidence(confidences: list[float]) -> float:
     if not confidences:
         return 1.0
     return math.exp(sum(math.log(max(c, 1e-9)) for c in confidences) / len(confidences))
+
+
+def calibrated(confidence: float, calibration: Calibration | None) -> float:
+    """A confidence as `Calibration` puts it right, or as it is."""
+    if calibration is None:
+        return confidence
+    bounded = min(max(confidence, 1e-6), 1 - 1e-6)
+    odds = calibration.right * math.log(bounded) - calibration.wrong * math.log(1 - bounded)
+    return 1 / (1 + math.exp(-min(max(odds + calibration.offset, -50), 50)))

@@ -5,27 +5,32 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from recognizer import decode, image
+from recognizer.beam import Guide, prefix_beam
 from recognizer.bundle import Bundle
 from recognizer.decode import Labels, LogProbs, Span
 from recognizer.errors import BundleError, ImageError, ReadingError
+from recognizer.guides import guides_of
 from recognizer.image import Gray
+from recognizer.manifest import DECODERS as DECODERS
+from recognizer.manifest import Decoder as Decoder
 from recognizer.manifest import Manifest
 from recognizer.prepare import Prepared, prepare
-from recognizer.reading import Alternative, Character, Reading, mean_confidence
+from recognizer.reading import Alternative, Character, Reading, calibrated, mean_confidence
 
-Decoder = Literal["greedy", "beam"]
-DECODERS: tuple[Decoder, ...] = get_args(Decoder)
 Level = Literal["auto", "word", "line"]
 
 MOST_ALTERNATIVES = 10
 BEAM_WIDTH = 16
+# A guide changes the order of prefixes late, when a word ends: more of them must be kept,
+# and those that nothing can save dropped.
+GUIDED_WIDTH, GUIDED_LEAST, GUIDED_MARGIN = 32, 1e-3, 15.0
 BATCH = 16
 # Another processor rounds differently; a broken network reads nothing like the golden text.
 LEAST_LIKENESS = 0.9
@@ -42,9 +47,11 @@ class Recognizer:
             threads: threads inside one inference; 0 lets onnxruntime choose.
 
         Raises:
-            BundleError: the network cannot be opened or has not the shape the manifest says.
+            BundleError: the network cannot be opened or has not the shape the manifest says;
+                the language model or the lexicon is none.
         """
         self.bundle = bundle
+        self._guides = guides_of(bundle)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -73,6 +80,11 @@ class Recognizer:
     @property
     def manifest(self) -> Manifest:
         return self.bundle.manifest
+
+    @property
+    def decoders(self) -> tuple[Decoder, ...]:
+        """What `read` offers: `lexicon` only where the bundle has one."""
+        return tuple(each for each in DECODERS if each != "lexicon" or each in self._guides)
 
     def check(self) -> None:
         """Read the golden images. Raises `BundleError` where one is not read as expected."""
@@ -103,7 +115,8 @@ class Recognizer:
         Args:
             images: gray, dark ink on light paper, of any sizes (`recognizer.image.decode`).
             level: `word` forbids spaces; `auto` and `line` allow them.
-            decoder: `greedy` follows the best path, `beam` sums over paths.
+            decoder: `greedy` follows the best path; `beam` sums over paths and uses the
+                bundle's language model, where it has one; `lexicon` also prefers known words.
             alternatives: how many other texts to give, found by beam search.
 
         Returns:
@@ -115,20 +128,52 @@ class Recognizer:
         """
         if level != "auto" and level not in self.manifest.levels:
             raise ReadingError(f"This model reads {' and '.join(self.manifest.levels)}s only.")
-        if decoder not in DECODERS:
-            raise ReadingError(f"The decoder must be {' or '.join(DECODERS)}.")
+        if decoder not in self.decoders:
+            why = "This model has no lexicon; the" if decoder == "lexicon" else "The"
+            raise ReadingError(f"{why} decoder must be {' or '.join(self.decoders)}.")
         if not 0 <= alternatives <= MOST_ALTERNATIVES:
             raise ReadingError(f"Alternatives must lie between 0 and {MOST_ALTERNATIVES}.")
         prepared = [prepare(gray, self.manifest.input) for gray in images]
+        return [
+            self.interpret(
+                log_probs,
+                ready,
+                width=gray.shape[1],
+                level=level,
+                decoder=decoder,
+                alternatives=alternatives,
+            )
+            for gray, ready, log_probs in zip(images, prepared, self.infer(prepared), strict=True)
+        ]
+
+    def interpret(
+        self,
+        log_probs: LogProbs,
+        ready: Prepared,
+        *,
+        width: int,
+        level: Level = "auto",
+        decoder: Decoder = "greedy",
+        alternatives: int = 0,
+    ) -> Reading:
+        """What `infer` says of an image, `width` columns wide, as a reading. As `read` does."""
+        blank = self.bundle.alphabet.blank
         forbidden = self.bundle.alphabet.space if level == "word" else None
-        readings = []
-        for gray, ready, log_probs in zip(images, prepared, self.infer(prepared), strict=True):
-            softened = decode.soften(log_probs, self.manifest.temperature, without=forbidden)
-            spans, found = self._decode(softened, decoder, alternatives)
-            reading = self._reading(spans, softened, ready, gray.shape[1])
-            others = self._alternatives(reading.text, found, alternatives)
-            readings.append(replace(reading, alternatives=others))
-        return readings
+        softened = decode.soften(log_probs, self.manifest.temperature, without=forbidden)
+        guide = self._guides.get(decoder)
+        found: list[tuple[Labels, float]] = []
+        if guide:
+            # a guide's weights are chosen for what the network says itself
+            found = guided(decode.soften(log_probs, 1.0, without=forbidden), blank, guide)
+        elif decoder == "beam" or alternatives:
+            found = prefix_beam(softened, blank, width=BEAM_WIDTH)
+        if decoder == "greedy":
+            spans = decode.greedy(softened, blank)
+        else:
+            spans = decode.align(softened, found[0][0], blank)
+        reading = self._reading(spans, softened, ready, width, decoder)
+        others = self._alternatives(reading.text, found, alternatives)
+        return replace(reading, alternatives=others)
 
     def infer(self, prepared: Sequence[Prepared]) -> list[LogProbs]:
         """Log-probabilities of prepared images, each (steps, classes), in their order.
@@ -160,17 +205,6 @@ class Recognizer:
             )
         return log_probs
 
-    def _decode(
-        self, log_probs: LogProbs, decoder: Decoder, alternatives: int
-    ) -> tuple[list[Span], list[tuple[Labels, float]]]:
-        blank = self.bundle.alphabet.blank
-        if decoder == "greedy" and not alternatives:
-            return decode.greedy(log_probs, blank), []
-        found = decode.prefix_beam(log_probs, blank, width=BEAM_WIDTH)
-        if decoder == "greedy":
-            return decode.greedy(log_probs, blank), found
-        return decode.align(log_probs, found[0][0], blank), found
-
     def _alternatives(
         self, text: str, found: list[tuple[Labels, float]], most: int
     ) -> tuple[Alternative, ...]:
@@ -188,12 +222,14 @@ class Recognizer:
         log_probs: LogProbs,
         ready: Prepared,
         width: int,
+        decoder: Decoder,
     ) -> Reading:
         alphabet, stride = self.bundle.alphabet, self.manifest.input.stride
+        calibration = self.manifest.calibration.get(decoder)
         characters = tuple(
             Character(
                 alphabet.decode([span.label]),
-                span.confidence,
+                calibrated(span.confidence, calibration),
                 ready.column(span.start, stride, width),
                 ready.column(span.stop, stride, width),
             )
@@ -207,6 +243,20 @@ class Recognizer:
             confidence=confidence,
             characters=characters,
         )
+
+
+def guided(log_probs: LogProbs, blank: int, guide: Guide) -> list[tuple[Labels, float]]:
+    """Texts found with a guide, and the logarithm of each one's share among them."""
+    found = prefix_beam(
+        log_probs,
+        blank,
+        width=GUIDED_WIDTH,
+        least=GUIDED_LEAST,
+        margin=GUIDED_MARGIN,
+        guide=guide,
+    )
+    whole = np.logaddexp.reduce([score for _, score in found])
+    return [(labels, score - float(whole)) for labels, score in found]
 
 
 def _reason(error: Exception) -> str:

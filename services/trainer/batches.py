@@ -24,11 +24,12 @@ from recognizer.manifest import Input
 from recognizer.prepare import prepare
 from trainer.augment import augment
 from trainer.datasets.base import Sample
+from trainer.mixture import Mixture
 
 log = logging.getLogger(__name__)
 
 CHUNK = 32  # samples handed to a worker at a time
-LABEL_STEP = 32  # label matrices grow by this many columns: few shapes, few compilations
+LABEL_STEP = 128  # label matrices grow by this many columns: few shapes, few compilations
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Pipeline:
 
     def batches(
         self,
-        samples: Sequence[Sample],
+        samples: Sequence[Sample] | Mixture,
         batch_size: int,
         *,
         epoch: tuple[int, int] | None = None,
@@ -88,10 +89,13 @@ class Pipeline:
         """All samples once, in batches of one bucket each.
 
         Args:
+            samples: or a mixture, of which an epoch shows what it draws, and `None` its first.
             epoch: seed and number of the epoch, which shuffle and augment; None keeps the
                 order and the images as they are.
             augmented: whether an epoch changes its images too.
         """
+        if isinstance(samples, Mixture):
+            samples = samples.draw(*(epoch or (0, 0)))
         order = np.arange(len(samples))
         if epoch is not None:
             order = np.random.default_rng(epoch).permutation(len(samples))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from trainer.corpus import Corpus
 from trainer.datasets.base import SPLITS
+from trainer.fitting import Decoding
 from trainer.metrics import Scores
 from trainer.recipe import Recipe
 
@@ -16,6 +17,8 @@ def model_card(
     epochs: int,
     start: str,
     scores: Mapping[str, Scores],
+    decoding: Decoding | None = None,
+    inherited: str = "",
 ) -> str:
     """The card as Markdown.
 
@@ -23,6 +26,8 @@ def model_card(
         epochs: how many were trained.
         start: what the weights were at first, in a few words.
         scores: dataset -> scores of its test split, greedy decoder.
+        decoding: how the version decodes, once that is fitted.
+        inherited: the card of the version that it was trained on from, whose data it knows too.
     """
     data = "\n".join(
         f"| {dataset.name} | {' / '.join(str(len(dataset.samples(split))) for split in SPLITS)} "
@@ -43,12 +48,17 @@ Reads images of single words and lines of handwriting. Made {datetime.now(UTC):%
 | --- | --- | --- |
 {data}
 
-Split lists are digested to `{corpus.digest()}`. A document never straddles splits.
+{_inherited(inherited)}Split lists are digested to `{corpus.digest()}`. A document never straddles
+splits.
 
 ## Training
 
 A CRNN with CTC of size `{recipe.size}`, {epochs} epochs from {start}; batches of
 {recipe.batch_size}, AdamW at {recipe.learning_rate:g}, seed {recipe.seed}.
+
+## Decoding and confidence
+
+{_decoding(decoding)}
 
 ## Test results
 
@@ -68,7 +78,36 @@ Writes only these {len(corpus.alphabet.characters)} characters:
 {corpus.alphabet.characters}
 ```
 
-Hands, languages and papers unlike the data above are read worse, and confidence is not yet
-calibrated. Whole pages must be cut into lines first. Do not use readings unchecked where a
-wrong one does harm.
+Hands, languages and papers unlike the data above are read worse, and their confidences mean less.
+Whole pages must be cut into lines first. Do not use readings unchecked where a wrong one does
+harm.
 """
+
+
+def _decoding(decoding: Decoding | None) -> str:
+    if decoding is None:
+        return "Greedy and beam search, no language model; confidences as the network gives them."
+    fitted = (
+        "Confidences are calibrated on validation samples: temperature "
+        f"{decoding.temperature:.2f}, then beta calibration for each decoder."
+    )
+    language, words, source = decoding.language, decoding.lexicon, decoding.linguistics
+    if not (language and words and source):
+        return f"Greedy and beam search, no language model. {fitted}"
+    return (
+        f"Beam search reads with a character n-gram model ({len(source.ngrams.symbols) - 1:,} "
+        f"n-grams, weight {language.weight:g}, {language.bonus:g} for each character); the decoder "
+        f"`lexicon` also with {len(source.words):,} words (weight {words.weight:g}, "
+        f"{words.escape:g} for any other word, language model {words.language_weight:g}, "
+        f"{words.bonus:g} for each character). Both were made from {source.source}; the weights "
+        f"were chosen on validation samples.\n\n{fitted}"
+    )
+
+
+def _inherited(card: str) -> str:
+    """The data of an earlier version, as its card lists it."""
+    rows = card.split("## Data", 1)[-1].split("\n## ", 1)[0] if "## Data" in card else ""
+    table = [row for row in rows.splitlines() if row.startswith("|")]
+    if not table:
+        return ""
+    return "Trained on from a version that had learnt from:\n\n" + "\n".join(table) + "\n\n"

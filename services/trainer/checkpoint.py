@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from trainer.network import Crnn
+from trainer.network import Crnn, plain
 from trainer.state import Epoch, State
 
 STATE = "state.json"
@@ -82,8 +82,8 @@ class Checkpoint:
             ) from error
 
     def best(self) -> Crnn:
-        """The network with the lowest validation CER so far."""
-        return load_model(self.folder / BEST)
+        """The network with the lowest validation CER so far, in float32."""
+        return plain(load_model(self.folder / BEST))
 
     def keep_run_id(self, run_id: str) -> None:
         """Remember the MLflow run, so that a resumed training goes on in it."""

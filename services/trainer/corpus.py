@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from recognizer.alphabet import Alphabet
 from trainer.datasets.base import SPLITS, Dataset, DatasetError, Sample, Split
+from trainer.datasets.weighted import weight_of
+from trainer.mixture import Mixture, Part
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Datasets mixed: each epoch sees every training sample of all of them once."""
+    """Datasets mixed: an epoch sees every training sample once, or as often as its weight says."""
 
     datasets: tuple[Dataset, ...]
     alphabet: Alphabet
@@ -44,7 +46,11 @@ class Corpus:
 
     @property
     def name(self) -> str:
-        return " + ".join(dataset.name for dataset in self.datasets)
+        """Of the sources, with the weights that are not 1."""
+        return " + ".join(
+            dataset.name + (f"@{weight:g}" if (weight := weight_of(dataset)) != 1 else "")
+            for dataset in self.datasets
+        )
 
     @property
     def real(self) -> bool:
@@ -59,6 +65,19 @@ class Corpus:
             for sample in dataset.samples(split)
             if self.alphabet.covers(sample.text)
         ]
+
+    def training(self) -> Sequence[Sample] | Mixture:
+        """What epochs are drawn from; where all weights are 1, the samples themselves."""
+        if all(weight_of(dataset) == 1 for dataset in self.datasets):
+            return self.samples("train")
+        parts = (
+            Part(
+                [each for each in dataset.samples("train") if self.alphabet.covers(each.text)],
+                weight_of(dataset),
+            )
+            for dataset in self.datasets
+        )
+        return Mixture(tuple(parts))
 
     def validation(self) -> list[Sample]:
         """The validation split in a fixed mixed order, so that a part of it is like the whole."""
@@ -76,8 +95,11 @@ class Corpus:
         return "\n".join([*rows, ""])
 
     def digest(self) -> str:
-        """SHA-256 over the split lists: equal for equal samples, texts and splits."""
+        """SHA-256 over split lists and weights: equal for equal samples, texts, splits, weights."""
         whole = hashlib.sha256()
+        for dataset in self.datasets:
+            if (weight := weight_of(dataset)) != 1:
+                whole.update(f"[{dataset.name}@{weight!r}]\n".encode())
         for split in SPLITS:
             whole.update(f"[{split}]\n{self.split_list(split)}".encode())
         return whole.hexdigest()

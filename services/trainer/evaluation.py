@@ -2,13 +2,13 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
 
 from recognizer.errors import ImageError
-from recognizer.recognizer import Decoder, Recognizer
+from recognizer.recognizer import Decoder, Level, Recognizer
 from trainer.datasets.base import Sample
 from trainer.metrics import Scores, score
 
@@ -49,14 +49,18 @@ class Evaluation:
 
     def confusions(self) -> Counter[tuple[str, str]]:
         """(true, read) -> count, of characters replaced, missed (read is empty) or added."""
-        found: Counter[tuple[str, str]] = Counter()
-        for each in self.judged:
-            truth, text = each.sample.text, each.text
-            for edit in Levenshtein.editops(truth, text):
-                true = "" if edit.tag == "insert" else truth[edit.src_pos]
-                read = "" if edit.tag == "delete" else text[edit.dest_pos]
-                found[true, read] += 1
-        return found
+        return confusions((each.sample.text, each.text) for each in self.judged)
+
+
+def confusions(pairs: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """Of (truth, reading) pairs: (true, read) -> count, with "" for missed and for added."""
+    found: Counter[tuple[str, str]] = Counter()
+    for truth, text in pairs:
+        for edit in Levenshtein.editops(truth, text):
+            true = "" if edit.tag == "insert" else truth[edit.src_pos]
+            read = "" if edit.tag == "delete" else text[edit.dest_pos]
+            found[true, read] += 1
+    return found
 
 
 def evaluate(
@@ -64,11 +68,13 @@ def evaluate(
     samples: Sequence[Sample],
     *,
     decoder: Decoder = "greedy",
+    level: Level = "auto",
     progress: Callable[[int], None] = lambda done: None,
 ) -> Evaluation:
     """Read samples with a bundle, image by image as the API does.
 
     Args:
+        level: `word` forbids spaces.
         progress: told how many samples are done.
     """
     judged: list[Judged] = []
@@ -82,7 +88,8 @@ def evaluate(
             except (ImageError, OSError) as error:
                 log.warning("%s is skipped: %s", sample.id, error)
                 unreadable += 1
-        for sample, reading in zip(usable, recognizer.read(images, decoder=decoder), strict=True):
+        readings = recognizer.read(images, level=level, decoder=decoder)
+        for sample, reading in zip(usable, readings, strict=True):
             judged.append(Judged(sample, reading.text, reading.confidence))
         progress(min(first + CHUNK, len(samples)))
     return Evaluation(tuple(judged), unreadable)

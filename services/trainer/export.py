@@ -5,6 +5,7 @@ import io
 import shutil
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +21,12 @@ from recognizer.recognizer import Recognizer
 from trainer.checkpoint import Checkpoint
 from trainer.datasets.base import Sample
 from trainer.datasets.synthetic import SyntheticDataset
+from trainer.fitting import Decoding
 from trainer.network import Crnn, reader
 from trainer.recipe import Recipe
 from trainer.sizes import BLANK
+from trainer.transfer import KERAS_MODEL
 
-KERAS_MODEL = "model.keras"
 CARD = "MODEL_CARD.md"
 GOLDEN_IMAGES = 4
 
@@ -38,7 +40,15 @@ def golden_samples() -> Sequence[Sample]:
     return SyntheticDataset(train=0, val=GOLDEN_IMAGES, test=0, level="line", seed=7).samples("val")
 
 
-def export_bundle(model: Crnn, alphabet: Alphabet, spec: Input, card: str, path: Path) -> Bundle:
+def export_bundle(
+    model: Crnn,
+    alphabet: Alphabet,
+    spec: Input,
+    card: str,
+    path: Path,
+    *,
+    decoding: Decoding | None = None,
+) -> Bundle:
     """Write a network as a bundle.
 
     The texts of the golden images are what this network reads there now: they tell a
@@ -47,6 +57,7 @@ def export_bundle(model: Crnn, alphabet: Alphabet, spec: Input, card: str, path:
     Args:
         card: text of MODEL_CARD.md.
         path: of the bundle; what lies there is replaced once the new one is whole.
+        decoding: its language model, lexicon and calibration (`trainer.fitting`).
 
     Raises:
         ExportError: Keras runs on a backend that exports no ONNX.
@@ -61,7 +72,7 @@ def export_bundle(model: Crnn, alphabet: Alphabet, spec: Input, card: str, path:
         new = Path(folder) / "bundle"
         (new / "golden").mkdir(parents=True)
         _export_onnx(model, spec, new / NETWORK)
-        _without_optimizer(model).save(new / KERAS_MODEL)
+        _save_for_training(model, new / KERAS_MODEL)
         (new / CARD).write_text(card, encoding="utf-8")
         golden = []
         for number, sample in enumerate(golden_samples()):
@@ -78,6 +89,9 @@ def export_bundle(model: Crnn, alphabet: Alphabet, spec: Input, card: str, path:
             golden=golden,
             files={},
         )
+        if decoding:
+            decoding.write(new)
+            manifest = decoding.manifest(manifest)
         texts = _read_golden(seal(new, manifest))
         bundle = seal(new, manifest.model_copy(update={"golden": texts}))
         Recognizer(bundle, threads=1).check()
@@ -120,8 +134,21 @@ def _export_onnx(model: Crnn, spec: Input, file: Path) -> None:
         served.export(str(file), format="onnx", verbose=False)
 
 
-def _without_optimizer(model: Crnn) -> keras.Model:
-    """The same network, two thirds smaller on disk."""
+def _save_for_training(model: Crnn, file: Path) -> None:
+    """The network to train on from, small: no optimizer, weights of half precision, deflated.
+
+    What is served is the ONNX file with all bits; a training moves the weights by more than
+    the rounding does.
+    """
     bare = keras.models.clone_model(model)
-    bare.set_weights(model.get_weights())
-    return bare
+    rounded = [
+        weights.astype(np.float16).astype(weights.dtype) if weights.dtype.kind == "f" else weights
+        for weights in model.get_weights()
+    ]
+    bare.set_weights(rounded)
+    bare.save(file)
+    with zipfile.ZipFile(file) as old:
+        entries = {name: old.read(name) for name in old.namelist()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, data in entries.items():
+            new.writestr(name, data)

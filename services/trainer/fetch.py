@@ -1,17 +1,15 @@
 """Data sets that can be downloaded: brought whole, checked and unpacked."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from dataclasses import replace
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from trainer.datasets import archive
 from trainer.datasets.base import DatasetError
-from trainer.datasets.iam import LICENCE
-from trainer.datasets.iam_layout import SITE
+from trainer.datasets.listing import listing
+from trainer.datasets.sources import IAM, Source
 from trainer.download import DownloadError, Progress, discard, download, forget
 
 
@@ -21,38 +19,6 @@ class FetchError(DatasetError):
 
 class TermsError(FetchError):
     """The terms of a data set have not been accepted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A data set in one archive on the web. One row of `SOURCES` adds one."""
-
-    name: str
-    """Of the folder it is put in, and on the command line."""
-    url: str
-    licence: str
-    """One line: whose data, under which licence."""
-    sha256: str | None = None
-    """Hexadecimal. None where it is not known: the first archive fetched is then held to."""
-    terms: str | None = None
-    """What has to be accepted first, with its address; None for open data."""
-
-    @property
-    def filename(self) -> str:
-        return PurePosixPath(unquote(urlsplit(self.url).path)).name or f"{self.name}.archive"
-
-
-IAM = Source(
-    name="iam",
-    url=(
-        "https://github.com/sayakpaul/Handwriting-Recognizer-in-Keras/releases/download/v1.0.0/"
-        "IAM_Words.zip"
-    ),
-    licence=LICENCE,
-    terms=f"non-commercial research only, citing Marti and Bunke (2002): {SITE}",
-)
-
-SOURCES: Mapping[str, Source] = {source.name: source for source in (IAM,)}
 
 
 def fetch_iam(
@@ -103,10 +69,7 @@ def fetch(
         trainer.datasets.archive.ArchiveError: the archive is damaged or cannot be unpacked.
     """
     if source.terms is not None and not accept_terms:
-        raise TermsError(
-            f"{source.name} may be used under these terms: {source.terms}\n"
-            "If you accept them, run this again with --accept-terms."
-        )
+        raise TermsError(refusal(source))
     home = directory / source.name
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -128,6 +91,14 @@ def fetch(
     return home
 
 
+def refusal(source: Source) -> str:
+    """What to say to a user who has not accepted a source's terms."""
+    return (
+        f"{source.name} may be used under these terms: {source.terms}\n"
+        "If you accept them, run this again with --accept-terms."
+    )
+
+
 def _bring(
     source: Source, file: Path, *, progress: Progress | None, attempts: int, wait: float
 ) -> None:
@@ -139,6 +110,7 @@ def _bring(
         if digest != (expected or digest):
             raise FetchError(_mismatch(source, file, digest=digest, expected=expected))
         archive.check(part)
+        _check_listing(part, source)
     except DatasetError:
         # Bytes that are whole and wrong stay wrong: going on from them would never end
         discard(part)
@@ -153,12 +125,21 @@ def _check_present(file: Path, source: Source) -> None:
     expected = _expected(source, file)
     if expected is None:
         archive.check(file)  # put there by hand, or by a download that may have been cut off
+        _check_listing(file, source)
     elif digest != expected:
         raise FetchError(
             f"'{file}' is not the archive expected (SHA-256 {digest}, not {expected}).\n"
             "Delete it and run this again to fetch it anew."
         )
     _pin(file, digest)
+
+
+def _check_listing(file: Path, source: Source) -> None:
+    if source.listing is not None and (found := listing(file)) != source.listing:
+        raise FetchError(
+            f"{source.url} does not hold the files expected (listing {found[:12]}, "
+            f"not {source.listing[:12]})."
+        )
 
 
 def _expected(source: Source, file: Path) -> str | None:

@@ -10,9 +10,10 @@ Text Recognition System", sections 3.1 and 3.3).
 from typing import Any
 
 import keras
-from keras import layers, ops
+from keras import layers
 
-from trainer.sizes import BLANK, DEFINITIONS, SizeName
+from trainer.ctc import ctc_loss
+from trainer.sizes import DEFINITIONS, SIZES, Precision, SizeName
 
 SHORTCUT_WEIGHT = 0.1
 
@@ -39,38 +40,34 @@ class Crnn(keras.Model):  # type: ignore[misc]  # keras ships no types
         return loss + SHORTCUT_WEIGHT * ctc_loss(shortcut, y["labels"], y["lengths"])
 
 
-def ctc_loss(logits: Any, labels: Any, lengths: Any) -> Any:
-    """CTC loss of a batch in nats per character.
-
-    Every time step counts, those over padding too: the network learns to write nothing
-    there, and a reading needs no length beside the image.
-
-    Args:
-        logits: (images, steps, classes).
-        labels: (images, longest) int32, padded with anything.
-        lengths: (images,) int32, how many labels are real.
-    """
-    steps = ops.full_like(lengths, ops.shape(logits)[1])
-    losses = ops.ctc_loss(labels, logits, lengths, steps, mask_index=BLANK)
-    return ops.sum(losses) / ops.cast(ops.sum(lengths), losses.dtype)
-
-
-def build(size: SizeName, classes: int, *, seed: int = 0) -> Crnn:
+def build(size: SizeName, classes: int, *, seed: int = 0, precision: Precision = "float32") -> Crnn:
     """A new network with random weights.
 
     Args:
         classes: characters of the alphabet and the blank.
+        precision: of what it computes; weights, heads and loss are float32 in any case.
     """
     keras.utils.set_random_seed(seed)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        return _build(size, classes)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _build(size: SizeName, classes: int) -> Crnn:
     shape = DEFINITIONS[size]
     ink = keras.Input((shape.height, None, 1), name="ink")
-    x = _conv(ink, shape.stem, kernel=5, strides=(4, 2))
+    x = ink
+    for channels in shape.stem:
+        # two halvings of the width make the time step of four columns
+        x = _conv(x, channels, strides=(2, 2))
     for number, (channels, blocks) in enumerate(shape.stages):
         for _ in range(blocks):
             x = _residual(x, channels)
         if number + 1 < len(shape.stages):
-            # the width is halved once, which makes the time step of four columns
-            x = layers.MaxPooling2D((2, 2) if number == 0 else (2, 1))(x)
+            x = layers.MaxPooling2D((2, 1))(x)
     rows, channels = x.shape[1], x.shape[3]
     x = layers.MaxPooling2D((rows, 1), name="columns")(x)
     x = layers.Reshape((-1, channels))(x)
@@ -84,14 +81,24 @@ def build(size: SizeName, classes: int, *, seed: int = 0) -> Crnn:
     return Crnn(ink, [logits, shortcut], name=f"crnn_{size}")
 
 
+def plain(model: Crnn) -> Crnn:
+    """The same network in float32 throughout, as it is served."""
+    if all(layer.compute_dtype in (None, "float32") for layer in model.layers):
+        return model
+    size = next(size for size in SIZES if model.name == f"crnn_{size}")
+    same = build(size, model.output_shape[0][-1])
+    same.set_weights(model.get_weights())
+    return same
+
+
 def reader(model: Crnn) -> keras.Model:
     """The part that is served: ink to log-probabilities, without the shortcut."""
     logits = model.get_layer("logits").output
     return keras.Model(model.input, layers.Activation("log_softmax", name="log_probs")(logits))
 
 
-def _conv(x: Any, channels: int, *, kernel: int = 3, strides: tuple[int, int] = (1, 1)) -> Any:
-    x = layers.Conv2D(channels, kernel, strides, padding="same", use_bias=False)(x)
+def _conv(x: Any, channels: int, *, strides: tuple[int, int] = (1, 1)) -> Any:
+    x = layers.Conv2D(channels, 3, strides, padding="same", use_bias=False)(x)
     return layers.ReLU()(layers.BatchNormalization(momentum=0.98)(x))
 
 

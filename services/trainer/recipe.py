@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from recognizer.manifest import Input
-from trainer.sizes import DEFINITIONS, STRIDE, SizeName
+from trainer.sizes import DEFINITIONS, STRIDE, Precision, SizeName
 
-BUCKETS = [128, 192, 256, 384, 512, 640, 768, 896, 1024, 1280, 1536, 2048]
+BUCKETS = [128, 192, 256, 384, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 2560]
 MARGIN = 8
 
 
@@ -29,6 +29,7 @@ class Recipe:
     seed: int = 1
     augment: bool = True
     validation_limit: int = 1000
+    precision: Precision = "float32"
 
     def input(self) -> Input:
         """The input that this size of network takes, as bundles describe it."""

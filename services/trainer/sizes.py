@@ -6,6 +6,9 @@ from typing import Literal, get_args
 SizeName = Literal["tiny", "small", "large"]
 SIZES: tuple[SizeName, ...] = get_args(SizeName)
 
+Precision = Literal["float32", "mixed_bfloat16"]
+"""How the network computes; its weights are float32 in both. On a GPU bfloat16 is faster."""
+
 BLANK = 0
 """Class that writes nothing; the characters of the alphabet take 1 and on."""
 
@@ -15,10 +18,11 @@ STRIDE = 4
 
 @dataclass(frozen=True)
 class Size:
-    """Channels of the stem and of each residual stage, units and depth of the BiLSTM."""
+    """Channels of the two convolutions of the stem, channels and blocks of each residual
+    stage, units and depth of the BiLSTM."""
 
     height: int
-    stem: int
+    stem: tuple[int, int]
     stages: tuple[tuple[int, int], ...]
     units: int
     depth: int
@@ -26,11 +30,21 @@ class Size:
 
 
 DEFINITIONS: dict[SizeName, Size] = {
-    "tiny": Size(height=32, stem=16, stages=((16, 1), (32, 1)), units=32, depth=1, dropout=0.0),
+    "tiny": Size(height=32, stem=(8, 16), stages=((16, 1), (32, 1)), units=32, depth=1, dropout=0),
     "small": Size(
-        height=48, stem=32, stages=((32, 1), (64, 1), (96, 1)), units=128, depth=2, dropout=0.2
+        height=64,
+        stem=(16, 32),
+        stages=((32, 1), (64, 1), (128, 2)),
+        units=128,
+        depth=2,
+        dropout=0.2,
     ),
     "large": Size(
-        height=64, stem=48, stages=((64, 2), (128, 3), (256, 3)), units=256, depth=3, dropout=0.3
+        height=64,
+        stem=(32, 48),
+        stages=((64, 2), (128, 3), (256, 3)),
+        units=256,
+        depth=3,
+        dropout=0.3,
     ),
 }

@@ -18,6 +18,14 @@ class Epoch:
     learning_rate: float
     seconds: float
 
+    def summary(self) -> str:
+        """The epoch in a line, for a log."""
+        return (
+            f"epoch {self.number}: loss {self.train_loss:.3f}, validation loss "
+            f"{self.val_loss:.3f}, CER {self.val_cer:.2%}, WER {self.val_wer:.2%}, "
+            f"{self.lines_per_second:.1f} lines/s"
+        )
+
 
 @dataclass
 class State:
@@ -26,6 +34,8 @@ class State:
     parameters: dict[str, Any]
     alphabet: str
     dataset: str
+    origin: str = "random weights"
+    """What the weights were at first, in a few words."""
     epoch: int = 0
     batch: int = 0
     seconds: float = 0.0

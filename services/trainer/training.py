@@ -15,9 +15,11 @@ from recognizer import decode
 from recognizer.alphabet import Alphabet
 from trainer.batches import Batch, Pipeline
 from trainer.checkpoint import Checkpoint, CheckpointError
+from trainer.ctc import ctc_loss
 from trainer.datasets.base import DatasetError, Sample
 from trainer.metrics import Scores, score
-from trainer.network import Crnn, build, ctc_loss
+from trainer.mixture import Mixture
+from trainer.network import Crnn, build
 from trainer.recipe import Recipe
 from trainer.sizes import BLANK
 from trainer.state import Epoch, State
@@ -44,7 +46,7 @@ class Data:
 
     name: str
     alphabet: Alphabet
-    train: Sequence[Sample]
+    train: Sequence[Sample] | Mixture
     val: Sequence[Sample]
 
 
@@ -59,6 +61,7 @@ class Training:
         *,
         resume: bool = False,
         start: Crnn | None = None,
+        origin: str = "random weights",
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Prepare a training.
@@ -66,6 +69,7 @@ class Training:
         Args:
             resume: go on from the checkpoint instead of starting anew.
             start: a network to train on from; its classes must be those of the alphabet.
+            origin: where its weights come from, in a few words for the model card.
             stopped: asked after each batch; true ends the training with a checkpoint.
 
         Raises:
@@ -81,8 +85,10 @@ class Training:
             _recompile(self.model, recipe)
         else:
             checkpoint.clear()
-            self.state = State(recipe.parameters(), data.alphabet.characters, data.name)
-            self.model = start or build(recipe.size, data.alphabet.classes, seed=recipe.seed)
+            self.state = State(recipe.parameters(), data.alphabet.characters, data.name, origin)
+            self.model = start or build(
+                recipe.size, data.alphabet.classes, seed=recipe.seed, precision=recipe.precision
+            )
             compile_model(self.model, recipe)
 
     def _same(self, state: State) -> None:

@@ -1,11 +1,20 @@
 """Training on from an existing network, also when the alphabet grows."""
 
+import logging
+
 import numpy as np
 
 from recognizer.alphabet import Alphabet
+from recognizer.bundle import Bundle
+from trainer.checkpoint import load_model
 from trainer.network import Crnn, build
+from trainer.recipe import Recipe
 from trainer.sizes import BLANK, SizeName
 
+log = logging.getLogger(__name__)
+
+KERAS_MODEL = "model.keras"
+NOTHING = "random weights"
 HEADS = ("logits", "shortcut")
 
 
@@ -38,3 +47,21 @@ def transfer(old: Crnn, known: Alphabet, size: SizeName, wanted: Alphabet, seed:
 def fits(old: Crnn, size: SizeName) -> bool:
     """Whether a network is of this size, so that it can be trained on from."""
     return bool(old.name == f"crnn_{size}")
+
+
+def start_from(base: Bundle | None, recipe: Recipe, alphabet: Alphabet) -> tuple[Crnn | None, str]:
+    """The network of a bundle to train on from, and where it comes from in words.
+
+    None where there is no bundle, or one of another size.
+    """
+    if base is None:
+        return None, NOTHING
+    old = load_model(base.path / KERAS_MODEL)
+    if not fits(old, recipe.size):
+        log.warning(
+            "%s is of another size than %s: starting from scratch", base.path.name, recipe.size
+        )
+        return None, NOTHING
+    network = transfer(old, base.alphabet, recipe.size, alphabet, recipe.seed)
+    name = base.path.name
+    return network, "the starter" if name == "starter" else f"the bundle {name}"

@@ -105,6 +105,20 @@ async def test_each_request_has_one_log_line_with_its_id(
     assert found["ms"] > 0
 
 
+@pytest.mark.parametrize(("level", "lines"), [("DEBUG", 1), ("INFO", 0)])
+async def test_health_checks_are_logged_only_on_demand(
+    client: httpx.AsyncClient, capfd: pytest.CaptureFixture[str], level: str, lines: int
+) -> None:
+    from api import logs
+
+    logs.configure(level, "json")
+    await client.get("/health/ready")
+    found = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line["path"] for line in found if line["logger"] == "api.access"] == (
+        ["/health/ready"] * lines
+    )
+
+
 async def test_the_first_page_leads_to_the_documentation(client: httpx.AsyncClient) -> None:
     assert (await client.get("/", follow_redirects=True)).url.path == "/docs"
 

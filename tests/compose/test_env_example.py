@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from pydantic_settings import BaseSettings
-from tools.up import Settings as UpSettings
 
 from api.settings import Settings as ApiSettings
+from tools.up import Settings as UpSettings
 from trainer.settings import Settings as TrainerSettings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from recognizer.decode import Labels, LogProbs, Span, align, greedy, prefix_beam, soften
+from recognizer.beam import prefix_beam
+from recognizer.decode import Labels, LogProbs, Span, align, greedy, soften
 
 SMALL = settings(max_examples=60, deadline=None)
 

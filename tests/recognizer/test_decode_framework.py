@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recognizer.decode import LogProbs, greedy, prefix_beam, soften
+from recognizer.beam import prefix_beam
+from recognizer.decode import LogProbs, greedy, soften
 
 STEPS, CLASSES = 9, 4
 

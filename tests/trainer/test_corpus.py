@@ -3,21 +3,15 @@
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
+from line_sets import lines
+from page_tree import Written, write_page
 from recognizer.alphabet import Alphabet
 from trainer.corpus import Corpus
 from trainer.datasets.base import DatasetError
 from trainer.datasets.catalogue import at_hand, open_dataset
 from trainer.datasets.lines import LinesDataset
 from trainer.datasets.synthetic import SyntheticDataset
-
-
-def lines(path: Path, *rows: str) -> LinesDataset:
-    path.mkdir()
-    Image.new("L", (80, 20), 255).save(path / "a.png")
-    (path / "lines.tsv").write_text("\n".join(rows), encoding="utf-8")
-    return LinesDataset(path)
 
 
 def test_the_alphabet_is_what_the_training_texts_hold(tmp_path: Path) -> None:
@@ -63,6 +57,10 @@ def test_nothing_to_train_on_is_said(tmp_path: Path) -> None:
         ("nothing", "There is no dataset 'nothing'"),
         ("lines", "lines:PATH"),
         ("lines:/does/not/exist", "lines.tsv"),
+        ("page", "page:PATH"),
+        ("page:/does/not/exist", "folder with PAGE XML or ALTO"),
+        ("peraire", "python -m trainer fetch peraire"),
+        ("peraire:x", "There is no dataset 'peraire'"),
         ("synthetic:many", "write a number"),
         ("iam:/does/not/exist", "python -m trainer fetch iam"),
         ("iam-lines", "Register at"),
@@ -77,6 +75,8 @@ def test_a_source_that_cannot_be_opened_says_what_to_do(
 
 def test_sets_at_hand_are_found_by_what_lies_in_their_folders(tmp_path: Path) -> None:
     lines(tmp_path / "letters", "a.png\ttrain\tcab")
+    write_page(tmp_path / "pages", "p", [Written("a")])
+    write_page(tmp_path / ".hidden", "p", [Written("a")])
     (tmp_path / "something-else").mkdir()
-    assert [dataset.name for dataset in at_hand(tmp_path)] == ["lines/letters"]
+    assert [dataset.name for dataset in at_hand(tmp_path)] == ["lines/letters", "page/pages"]
     assert at_hand(tmp_path / "missing") == []

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from bundles import bars
+from recognizer import image
 from recognizer.errors import UnreadableImageError
 from recognizer.image import Gray
 from recognizer.recognizer import Recognizer
@@ -28,6 +30,18 @@ class Shown:
         if self.broken:
             raise UnreadableImageError("cut off")
         return np.full((32, 200), 255, np.uint8)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A sample that says what its bars say."""
+
+    text: str
+    id: str = "bars"
+    document: str = "letter"
+
+    def image(self) -> Gray:
+        return image.decode(bars(self.text))
 
 
 def judged(truth: str, text: str) -> Judged:
@@ -85,3 +99,12 @@ def test_pictures_are_drawn_for_any_text_and_for_none(tmp_path: Path) -> None:
             extrema = image.convert("L").getextrema()
             assert image.width > 300
             assert extrema[0] < extrema[1] or file.stem == "none"
+
+
+def test_a_set_of_words_is_read_without_spaces(bundle: "object") -> None:
+    recognizer = Recognizer.load(bundle("a"))  # type: ignore[operator]
+    sample = Drawn("aa a")
+    assert [each.text for each in evaluate(recognizer, [sample]).judged] == ["aa a"]
+    found = evaluate(recognizer, [sample], level="word").judged[0]
+    assert " " not in found.text
+    assert found.text

@@ -5,16 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recognizer import language, lexicon
 from recognizer.alphabet import Alphabet
 from recognizer.bundle import Bundle
+from recognizer.manifest import Language
 from recognizer.prepare import prepare
 from recognizer.recognizer import Recognizer
 from trainer.checkpoint import CheckpointError, load_model
 from trainer.datasets.synthetic import SyntheticDataset
-from trainer.export import KERAS_MODEL, export_bundle
+from trainer.export import export_bundle
+from trainer.fitting import Decoding
+from trainer.language import estimate
+from trainer.linguistics import Linguistics
 from trainer.network import Crnn, build
 from trainer.recipe import Recipe
-from trainer.transfer import fits, transfer
+from trainer.transfer import KERAS_MODEL, fits, transfer
 
 ALPHABET = Alphabet("abcdefghijklmnopqrstuvwxyz ")
 SPEC = Recipe(size="tiny").input()
@@ -45,13 +50,16 @@ def test_a_bundle_holds_what_the_contract_says(exported: Bundle) -> None:
     assert Bundle.load(exported.path).manifest == exported.manifest
 
 
-def test_the_saved_network_has_the_same_weights_and_no_optimizer(
+def test_the_saved_network_has_the_weights_in_half_precision_and_no_optimizer(
     network: Crnn, exported: Bundle
 ) -> None:
+    """Where a training goes on from; what is served has all bits."""
     saved = load_model(exported.path / KERAS_MODEL)
     assert not saved.compiled
     for kept, own in zip(saved.get_weights(), network.get_weights(), strict=True):
-        np.testing.assert_array_equal(kept, own)
+        np.testing.assert_array_equal(kept, own.astype(np.float16).astype(own.dtype))
+    size = (exported.path / KERAS_MODEL).stat().st_size
+    assert size < 0.8 * (exported.path / "model.onnx").stat().st_size
 
 
 def test_exporting_again_replaces_the_bundle_whole(network: Crnn, tmp_path: Path) -> None:
@@ -61,6 +69,20 @@ def test_exporting_again_replaces_the_bundle_whole(network: Crnn, tmp_path: Path
     assert (tmp_path / "bundle" / "MODEL_CARD.md").read_text() == "# Second"
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
     assert not (tmp_path / "bundle" / "left-over.txt").exists()
+
+
+def test_what_is_known_of_texts_travels_with_the_bundle(network: Crnn, tmp_path: Path) -> None:
+    decoding = Decoding(
+        temperature=2.0,
+        language=Language(file=language.FILE, weight=0.5, bonus=1.0),
+        linguistics=Linguistics(estimate(["a line of text"], order=3), {"line": 1}, "one line"),
+    )
+    path = tmp_path / "bundle"
+    bundle = export_bundle(network, ALPHABET, SPEC, "# Card", path, decoding=decoding)
+    assert {language.FILE, lexicon.FILE} <= set(bundle.manifest.files)
+    assert bundle.manifest.temperature == 2.0
+    assert bundle.manifest.language == decoding.language
+    assert Recognizer.load(path).decoders == ("greedy", "beam")  # it names no lexicon
 
 
 def test_a_file_that_is_no_network_is_refused_by_name(tmp_path: Path) -> None:

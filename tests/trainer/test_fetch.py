@@ -1,5 +1,6 @@
 import hashlib
 import io
+import re
 import socket
 import zipfile
 from collections.abc import Iterator
@@ -11,12 +12,19 @@ import pytest
 from filelock import FileLock
 
 import iam_tree
+from page_tree import Written, write_page
 from range_server import Behaviour, serving
 from trainer.datasets.archive import ArchiveError
-from trainer.datasets.base import SPLITS
+from trainer.datasets.base import SPLITS, DatasetError
+from trainer.datasets.catalogue import at_hand, open_dataset
 from trainer.datasets.iam import IamDataset
+from trainer.datasets.lines import LinesDataset
+from trainer.datasets.listing import listing
+from trainer.datasets.page import PageDataset
+from trainer.datasets.page_files import assignments
+from trainer.datasets.sources import IAM, SOURCES, Source
 from trainer.download import DownloadError, Progress, download
-from trainer.fetch import IAM, SOURCES, FetchError, TermsError, fetch, fetch_iam
+from trainer.fetch import FetchError, TermsError, fetch, fetch_iam
 
 OPEN = replace(IAM, terms=None)
 
@@ -326,10 +334,128 @@ def test_two_at_a_time_do_not_share_a_part(server: Behaviour, data: Path) -> Non
         bring(server, data)
 
 
+def repository_zip(archive: Path, scratch: Path, *texts: str) -> Path:
+    """As code hosts pack a revision: all in one folder, here with two pages of Celestine."""
+    names = ("10c3fa40-d683-4703-8bc4-94b48936ce85", "e1c22fc0-d84b-4d17-96fb-e3269b4d048d")
+    for name, text in zip(names, texts, strict=True):
+        write_page(scratch / "data", name, [Written(text), Written("an [illegible] word")])
+    (scratch / "README.md").write_text("Letters")
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.mkdir("letters-645616d/")
+        for file in sorted(scratch.rglob("*"), reverse=True):
+            if file.is_file():
+                packed.write(file, f"letters-645616d/{file.relative_to(scratch)}")
+    return archive
+
+
+@pytest.fixture
+def letters(server: Behaviour, tmp_path: Path) -> Source:
+    """Celestine, served from this machine."""
+    packed = repository_zip(tmp_path / "letters.zip", tmp_path / "letters", "Paris", "Rodez")
+    server.body = packed.read_bytes()
+    # the name of the file stays, as that is where the set is looked for
+    server.url = server.url.replace("IAM_Words.zip", SOURCES["celestine"].filename)
+    return replace(SOURCES["celestine"], url=server.url, listing=listing(packed))
+
+
+def test_a_set_of_pages_opens_by_its_name_once_it_is_fetched(letters: Source, data: Path) -> None:
+    with pytest.raises(DatasetError, match="python -m trainer fetch celestine"):
+        open_dataset("celestine", data)
+    home = fetch(letters, data, wait=0.001)
+    assert home == data / "celestine"
+    dataset = open_dataset("celestine", data)
+    assert isinstance(dataset, PageDataset)
+    assert dataset.name == "page/celestine"
+    assert "Chagué" in dataset.licence
+    texts = {split: [sample.text for sample in dataset.samples(split)] for split in SPLITS}
+    assert sorted(text for found in texts.values() for text in found) == ["Paris", "Rodez"]
+    assert dataset.skipped == {"lines: editors' marks": 2}
+    assert dataset.samples("train")[0].image().min() < 60
+    assert [each.name for each in at_hand(data)] == ["page/celestine"]
+
+
+def test_the_same_files_packed_otherwise_are_taken(
+    letters: Source, server: Behaviour, data: Path
+) -> None:
+    other = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(server.body)) as packed,
+        zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as repacked,
+    ):
+        for name in sorted(packed.namelist()):
+            repacked.writestr(name.replace("letters-", "moved-"), packed.read(name))
+    assert other.getvalue() != server.body
+    server.body = other.getvalue()
+    fetch(letters, data, wait=0.001)
+    assert open_dataset("celestine", data).samples("train")
+
+
+def test_other_files_than_those_of_the_revision_are_refused(
+    letters: Source, server: Behaviour, data: Path
+) -> None:
+    other = io.BytesIO(server.body)
+    with zipfile.ZipFile(other, "a") as packed:
+        packed.writestr("letters-645616d/data/more.xml", "<PcGts/>")
+    server.body = other.getvalue()
+    with pytest.raises(FetchError, match="does not hold the files expected"):
+        fetch(letters, data, wait=0.001)
+    assert names(data / "celestine") == set()
+
+
+def test_a_set_of_pages_is_resumed_too(letters: Source, server: Behaviour, data: Path) -> None:
+    server.cuts = [700, 300]
+    fetch(letters, data, wait=0.001)
+    assert server.seen == [None, "bytes=700-", "bytes=1000-"]
+
+
+def test_lines_put_in_the_place_of_a_fetched_set_are_read(data: Path) -> None:
+    (data / "peraire").mkdir(parents=True)
+    iam_tree.draw(data / "peraire" / "a.png", "a")
+    (data / "peraire" / "lines.tsv").write_text("a.png\ttrain\tune ligne\n")
+    assert open_dataset("peraire", data).name == "lines/peraire"
+
+
+def test_a_listing_is_what_git_says_of_the_files(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr("top/é b.txt", "hello\n")
+        packed.writestr("top/a/x", "")
+    # git hash-object: of "hello" and a line feed, and of nothing
+    rows = (
+        "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391 a/x\n"
+        "ce013625030ba8dba906f756967f9e9ca394464a é b.txt\n"
+    )
+    assert listing(tmp_path / "a.zip") == hashlib.sha256(rows.encode()).hexdigest()
+
+
 def test_every_source_has_what_a_user_must_know() -> None:
     assert SOURCES["iam"] is IAM
     for name, source in SOURCES.items():
         assert name == source.name
         assert source.url.startswith("https://")
         assert source.licence
+        assert source.about
+        assert source.megabytes > 0
         assert source.filename == source.url.rsplit("/", 1)[1]
+        if source.choice is not None:
+            assert re.search(r"/archive/[0-9a-f]{40}\.zip$", source.url), "a revision, not a branch"
+            assert re.fullmatch("[0-9a-f]{64}", source.listing or "")
+            assert source.terms is None
+
+
+@pytest.mark.parametrize("name", [name for name, each in SOURCES.items() if each.choice])
+def test_splits_keep_documents_whole(name: str) -> None:
+    pages = assignments(SOURCES[name].splits)
+    splits: dict[str, set[str]] = {}
+    for page in pages.values():
+        splits.setdefault(page.document, set()).add(page.split)
+    assert all(len(found) == 1 for found in splits.values())
+
+
+@pytest.mark.parametrize("name", [name for name, each in SOURCES.items() if each.choice])
+def test_pages_are_split_as_the_lines_cut_from_them(name: str, shared_data: Path) -> None:
+    """So that a figure on the test lines of one means the same for the other."""
+    documents = {page.document: page.split for page in assignments(SOURCES[name].splits).values()}
+    dataset = LinesDataset(shared_data / name)
+    for split in SPLITS:
+        for sample in dataset.samples(split):
+            assert documents[sample.document] == split

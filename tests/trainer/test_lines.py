@@ -122,8 +122,13 @@ def test_an_index_that_is_not_utf8(folder: Path) -> None:
 def test_licence_is_taken_from_beside_the_index(folder: Path) -> None:
     index(folder, "lines/0.png\ttrain\tone")
     assert LinesDataset(folder).licence == "mine: licence not stated"
-    (folder / "LICENSE.md").write_text("# My letters\n\nLicence: CC BY 4.0\nMore.\n")
-    assert LinesDataset(folder).licence == "My letters. Licence: CC BY 4.0"
+    (folder / "LICENSE.md").write_text(
+        "# My letters\n\nFound in a drawer.\nLicence: CC BY 4.0,\nas they say.\n\n"
+        "Kept dry.\n\nAttribution: Me | mine.\n"
+    )
+    assert LinesDataset(folder).licence == (
+        "My letters. Licence: CC BY 4.0, as they say. Attribution: Me / mine."
+    )
     (folder / "LICENSE.md").write_bytes(b"# L\xe9ttres\n")
     assert "ttres" in LinesDataset(folder).licence
 

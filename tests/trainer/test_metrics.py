@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer.metrics import Scores, score
+from trainer.metrics import Interval, Scores, cer_interval, score
 
 
 def test_rates_are_summed_over_the_set() -> None:
@@ -39,3 +39,31 @@ def test_rates_of_one_sample(truth: str, reading: str, cer: float, wer: float) -
 
 def test_no_samples() -> None:
     assert score([]) == Scores(cer=0, wer=0, edit_distance=0, exact=0, samples=0, characters=0)
+
+
+def test_an_interval_holds_the_rate_and_narrows_with_more_lines() -> None:
+    few = [("abcd", "abcX" if number % 4 == 0 else "abcd") for number in range(20)]
+    found, more = (cer_interval(pairs, ["one"] * len(pairs)) for pairs in (few, few * 25))
+    assert found.low < score(few).cer < found.high
+    assert more.low < score(few).cer < more.high
+    # a square root of the number of lines
+    assert (found.high - found.low) / (more.high - more.low) == pytest.approx(5, rel=0.3)
+    assert (found.over, found.units) == ("lines", 20)
+
+
+def test_documents_are_drawn_whole_where_there_are_several() -> None:
+    """Four hands read well and one badly: drawing lines would hide how much hangs on it."""
+    pairs = [("abcd", "abcd")] * 80 + [("abcd", "XXXX")] * 20
+    documents = [f"letter-{number // 20}" for number in range(100)]
+    over_documents = cer_interval(pairs, documents)
+    over_lines = cer_interval(pairs, [str(number) for number in range(100)])
+    assert (over_documents.over, over_documents.units) == ("documents", 5)
+    assert (over_lines.over, over_lines.units) == ("lines", 100)
+    assert over_documents.high - over_documents.low > 2 * (over_lines.high - over_lines.low)
+    too_few = cer_interval(pairs, [f"letter-{number // 25}" for number in range(100)])
+    assert too_few == over_lines
+
+
+def test_an_interval_of_faultless_readings_or_of_none_is_zero() -> None:
+    assert cer_interval([("ab", "ab")] * 9, ["a"] * 9) == Interval(0, 0, "lines", 9)
+    assert cer_interval([], []) == Interval(0, 0, "lines", 0)

@@ -320,7 +320,8 @@ def test_validation_does_not_depend_on_the_size_of_batches(
     pipeline: Pipeline, batch_size: int
 ) -> None:
     """Neither text nor loss: the last batches are filled up, and the fill does not count."""
-    from trainer.network import build, ctc_loss
+    from trainer.ctc import ctc_loss
+    from trainer.network import build
     from trainer.training import validate
 
     model = build("tiny", ALPHABET.classes, seed=1)

@@ -41,8 +41,9 @@ Datasets = Annotated[
         "--dataset",
         "-d",
         metavar="SOURCE",
-        help="Where the data comes from; repeat it to mix. `trainer datasets` lists the forms: "
-        "synthetic, lines:PATH, iam, ... Default: TRAIN_DATASET.",
+        help="Where the data comes from: synthetic, lines:PATH, page:PATH, iam, a fetched set, ... "
+        "(`trainer datasets` lists the forms). Repeat it to mix; SOURCE@0.5 draws half of it in "
+        "each epoch, @2 all of it twice. Default: TRAIN_DATASET.",
     ),
 ]
 Model = Annotated[
@@ -51,7 +52,9 @@ Model = Annotated[
         "--model", "-m", metavar="MODEL", help="A bundle folder or models:/... Default: MODEL_URI."
     ),
 ]
-Decoder = Annotated[str, typer.Option(help="greedy (fast) or beam (sums over paths).")]
+Decoder = Annotated[
+    str, typer.Option(help="greedy (fast), beam (with the language model) or lexicon.")
+]
 
 
 class Failure(Exception):

@@ -30,7 +30,10 @@ def train(
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
     minutes: Annotated[
-        float | None, typer.Option(min=0.0, help="Time budget; the schedule fits itself to it.")
+        float | None,
+        typer.Option(
+            min=0.0, help="Time budget of the training itself; testing and the gate come on top."
+        ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 16,
     learning_rate: Annotated[
@@ -65,7 +68,7 @@ def train(
     with reported():
         known = settings()
         recipe = Recipe(
-            size=_size(size or known.train_size),
+            size=size_named(size or known.train_size),
             epochs=epochs,
             minutes=minutes,
             batch_size=batch_size,
@@ -113,7 +116,8 @@ def bootstrap() -> None:
             _run(plan, known)
 
 
-def _size(name: str) -> SizeName:
+def size_named(name: str) -> SizeName:
+    """The size of that name. Raises `Failure`."""
     for size in SIZES:
         if size == name:
             return size

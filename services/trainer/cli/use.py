@@ -73,7 +73,7 @@ def evaluate(
                     for judged in found.judged
                 ]
         console.print(table)
-        console.print(f"Split {part}, {how} decoder, no language model.")
+        console.print(f"Split {part}, {how} decoder.")
         if output:
             output.write_text("\n".join([*rows, ""]), encoding="utf-8")
 
@@ -139,17 +139,36 @@ def export(
     name: Annotated[str, typer.Option(help="Of the training whose checkpoint is taken.")] = (
         "default"
     ),
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Folder of a checkpoint, as `fit` writes it; before --name.")
+    ] = None,
+    dataset: Datasets = None,
 ) -> None:
     """Write the best network of a checkpoint as a bundle: ONNX, manifest, golden images, card.
 
-    Example: `python -m trainer export my-bundle --name first`
+    With the datasets it was trained on, the bundle gets a language model, a lexicon and
+    calibrated confidences too, and its card the scores of their test splits.
+
+    Examples:
+
+    `python -m trainer export my-bundle --name first`
+
+    `python -m trainer export my-bundle --checkpoint run1 -d lines:my-lines`
     """
     with reported():
         known = settings()
         from trainer.checkpoint import Checkpoint
+        from trainer.datasets.catalogue import open_dataset
         from trainer.export import export_checkpoint
+        from trainer.finish import finish_checkpoint
 
-        bundle = export_checkpoint(Checkpoint(known.checkpoint_dir / name), output)
+        taken = Checkpoint(checkpoint or known.checkpoint_dir / name)
+        opened = [open_dataset(each, known.data_dir) for each in dataset or []]
+        if opened:
+            with console.status("Judging and calibrating ..."):
+                bundle = finish_checkpoint(taken, opened, output).bundle
+        else:
+            bundle = export_checkpoint(taken, output)
         console.print(f"Wrote {bundle.path}.")
 
 

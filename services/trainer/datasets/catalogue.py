@@ -3,17 +3,31 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from trainer.datasets.archive import FOLDER_SUFFIX
 from trainer.datasets.base import Dataset, DatasetError
 from trainer.datasets.iam import IamDataset
 from trainer.datasets.lines import INDEX, LinesDataset
+from trainer.datasets.page import PageDataset
+from trainer.datasets.sources import SOURCES, Source
 from trainer.datasets.synthetic import SyntheticDataset
+from trainer.datasets.weighted import Weighted, without_weight
+
+OPEN = tuple(name for name, source in SOURCES.items() if source.choice is not None)
+"""Sets of pages that `trainer fetch` brings."""
+
+KEPT = ".lines"  # below DATA_DIR: lines once cut out of their pages
 
 FORMS = {
-    "synthetic": "synthetic[:LINES]  words and lines in handwriting fonts, LINES to train on",
+    "synthetic": "synthetic[:LINES[:FONTS]]  words and lines in handwriting fonts, LINES to train "
+    "on; FONTS is a folder with more fonts",
     "lines": f"lines:PATH  a folder with {INDEX} (image, split, text, document; tabs)",
+    "page": "page:PATH  a folder with PAGE XML or ALTO files and their page images",
     "iam": "iam[:PATH]  IAM words, from a folder or an archive; without PATH what "
     "`trainer fetch iam` brought",
     "iam-lines": "iam-lines[:PATH]  IAM lines, likewise",
+    "open": f"{', '.join(OPEN)}  what `trainer fetch NAME` brought",
+    "weight": "any of them with @WEIGHT, as in lines:PATH@0.5: an epoch draws half of its "
+    "training lines, others in the next; @2 draws each twice",
 }
 
 
@@ -27,26 +41,39 @@ def open_dataset(name: str, data_dir: Path) -> Dataset:
     Raises:
         DatasetError: no such source, or it cannot be opened; the message says what to do.
     """
+    name, weight = without_weight(name)
     kind, _, argument = name.partition(":")
-    opener = _OPENERS.get(kind)
-    if opener is None:
-        known = "\n  ".join(FORMS.values())
-        raise DatasetError(f"There is no dataset {kind!r}. Known are:\n  {known}")
-    return opener(argument, data_dir)
+    if kind in OPEN and not argument:
+        dataset = _fetched(SOURCES[kind], data_dir)
+    elif (opener := _OPENERS.get(kind)) is not None:
+        dataset = opener(argument, data_dir)
+    else:
+        known = ", ".join([*_OPENERS, *OPEN])
+        raise DatasetError(
+            f"There is no dataset {kind!r}. Known: {known}; `trainer datasets` explains them."
+        )
+    return dataset if weight == 1 else Weighted(dataset, weight)
 
 
 def _synthetic(argument: str, data_dir: Path) -> Dataset:
     if not argument:
         return SyntheticDataset()
-    if not argument.isdecimal():
+    lines, _, more = argument.partition(":")
+    if not lines.isdecimal():
         raise DatasetError(f"synthetic:{argument}: write a number of lines, as in synthetic:5000.")
-    return SyntheticDataset(train=int(argument))
+    return SyntheticDataset(train=int(lines), font_dir=Path(more) if more else None)
 
 
 def _lines(argument: str, data_dir: Path) -> Dataset:
     if not argument:
         raise DatasetError(f"Name the folder with {INDEX}: lines:PATH")
     return LinesDataset(Path(argument))
+
+
+def _page(argument: str, data_dir: Path) -> Dataset:
+    if not argument:
+        raise DatasetError("Name the folder with PAGE XML or ALTO files: page:PATH")
+    return PageDataset(Path(argument), keep=data_dir / KEPT)
 
 
 def _iam(argument: str, data_dir: Path) -> Dataset:
@@ -60,9 +87,34 @@ def _iam_lines(argument: str, data_dir: Path) -> Dataset:
 _OPENERS: dict[str, Callable[[str, Path], Dataset]] = {
     "synthetic": _synthetic,
     "lines": _lines,
+    "page": _page,
     "iam": _iam,
     "iam-lines": _iam_lines,
 }
+
+
+def _fetched(source: Source, data_dir: Path) -> Dataset:
+    """A set of pages that was fetched, or a set of lines put in its place."""
+    folder = data_dir / source.name
+    if not folder.is_dir():
+        raise DatasetError(
+            f"There is no '{folder}'. Bring it ({source.megabytes} MB) with\n"
+            f"python -m trainer fetch {source.name}"
+        )
+    if (folder / INDEX).is_file():
+        return LinesDataset(folder)
+    unpacked = folder / (source.filename + FOLDER_SUFFIX)
+    if unpacked.is_dir():
+        # the one folder in it has the name of the revision, which the samples need not have
+        folder = next((path for path in sorted(unpacked.iterdir()) if path.is_dir()), unpacked)
+    return PageDataset(
+        folder,
+        name=f"page/{source.name}",
+        licence=source.licence,
+        index=source.splits,
+        keep=data_dir / KEPT,
+        choice=source.choice,
+    )
 
 
 def at_hand(data_dir: Path) -> list[Dataset]:
@@ -70,10 +122,26 @@ def at_hand(data_dir: Path) -> list[Dataset]:
     found: list[Dataset] = []
     if not data_dir.is_dir():
         return found
-    for folder in sorted(path for path in data_dir.iterdir() if path.is_dir()):
-        name = f"lines:{folder}" if (folder / INDEX).is_file() else f"iam:{folder}"
-        try:
-            found.append(open_dataset(name, data_dir))
-        except DatasetError:
-            continue  # a folder of something else
+    for folder in sorted(data_dir.iterdir()):
+        if folder.is_dir() and not folder.name.startswith("."):
+            dataset = _whatever(folder, data_dir)
+            if dataset is not None:
+                found.append(dataset)
     return found
+
+
+def _whatever(folder: Path, data_dir: Path) -> Dataset | None:
+    """A folder opened as what it is; None for a folder of something else."""
+    if (folder / INDEX).is_file():
+        names = [f"lines:{folder}@1"]
+    elif folder.name in OPEN:
+        names = [folder.name]
+    else:
+        # IAM first: it has XML of a kind of its own
+        names = [f"iam:{folder}@1", f"page:{folder}@1"]
+    for name in names:
+        try:
+            return open_dataset(name, data_dir)
+        except DatasetError:
+            continue
+    return None

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from recognizer.alphabet import normalise
+from trainer.datasets import licence
 from trainer.datasets.base import SPLITS, DatasetError, FileSample, Sample, Split
 
 INDEX = "lines.tsv"
@@ -30,10 +31,7 @@ class LinesDataset:
                 "image, split (train, val, test) and text, separated by tabs."
             )
         self.name = f"lines/{index.parent.name}"
-        licence = index.parent / "LICENSE.md"
-        self.licence = (
-            _licence(licence) if licence.is_file() else f"{index.parent.name}: licence not stated"
-        )
+        self.licence = licence.stated(index.parent) or f"{index.parent.name}: licence not stated"
         self._skipped: Counter[str] = Counter()
         self._samples: dict[Split, list[Sample]] = {split: [] for split in SPLITS}
         try:
@@ -77,11 +75,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:  # a name too long for a file: the columns are mixed up
         return False
-
-
-def _licence(file: Path) -> str:
-    """Title and licence line of a LICENSE.md, for the model card."""
-    lines = [line.strip() for line in file.read_text("utf-8", "replace").splitlines()]
-    title = next((line.lstrip("# ") for line in lines if line.startswith("#")), file.parent.name)
-    terms = next((line for line in lines if line.lower().startswith("licence")), "see LICENSE.md")
-    return f"{title}. {terms}"

@@ -5,19 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.random import Generator
-from PIL import Image, ImageDraw
 
 from recognizer.image import Gray
-from trainer.datasets import fonts, prose
+from trainer.datasets import fonts, paper, pen, prose
 from trainer.datasets.base import SPLITS, DatasetError, Sample, Split
 
 Levels = Literal["word", "line", "both"]
 
 WORDS_OF_BOTH = 0.35  # share of single words at level `both`
-OVERSAMPLED = 2  # drawn larger and scaled down: strokes of less than a pixel come out right
+TRIES = 20  # at a font that has every character of a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +42,6 @@ class SyntheticDataset:
     """
 
     name = "synthetic"
-    licence = (
-        "synthetic: rendered from fonts under the SIL Open Font License 1.1; word "
-        "frequencies from wordfreq (CC BY-SA 4.0)"
-    )
 
     def __init__(
         self,
@@ -57,20 +51,34 @@ class SyntheticDataset:
         test: int = 300,
         level: Levels = "both",
         seed: int = 1,
+        font_dir: Path | None = None,
     ) -> None:
         """Choose texts and fonts; images are drawn when they are asked for.
 
+        Args:
+            font_dir: folder of further fonts to train with.
+
         Raises:
-            DatasetError: a size is negative, or a font package is missing.
+            DatasetError: a size is negative, a font package is missing, or the folder holds
+                no font.
         """
         if min(train, val, test) < 0:
             raise DatasetError("A split of the synthetic dataset cannot be smaller than 0.")
         sizes: dict[Split, int] = {"train": train, "val": val, "test": test}
+        others = f" and {font_dir.name}/ (licences there)" if font_dir else ""
+        self.licence = (
+            f"synthetic: rendered from fonts under the SIL Open Font License 1.1{others}; word "
+            "frequencies from wordfreq (CC BY-SA 4.0)"
+        )
+        more = fonts.in_folder(font_dir) if font_dir else ()
         self._samples: dict[Split, list[Sample]] = {}
         for number, split in enumerate(SPLITS):
             rng = np.random.default_rng((seed, number))
+            choices = (
+                fonts.files(split) + (more if split == "train" else ()) if sizes[split] else ()
+            )
             self._samples[split] = [
-                self._sample(split, (seed, number, index), level, rng)
+                self._sample(split, (seed, number, index), level, choices, rng)
                 for index in range(sizes[split])
             ]
 
@@ -82,78 +90,29 @@ class SyntheticDataset:
         return self._samples[split]
 
     @staticmethod
-    def _sample(split: Split, seed: tuple[int, ...], level: Levels, rng: Generator) -> Sample:
+    def _sample(
+        split: Split,
+        seed: tuple[int, ...],
+        level: Levels,
+        choices: Sequence[Path],
+        rng: Generator,
+    ) -> Sample:
         single = level == "word" or (level == "both" and rng.random() < WORDS_OF_BOTH)
-        text = prose.word(rng) if single else prose.line(rng)
-        choices = fonts.files(split)
-        font = choices[int(rng.integers(len(choices)))]
+        write = prose.word if single else prose.line
+        for _ in range(TRIES):
+            text = write(rng, prose.language(rng))
+            font = choices[int(rng.integers(len(choices)))]
+            if _written(font, text):
+                break
+        else:
+            raise DatasetError(f"The font {font.name} lacks too many characters to write with.")
         return SyntheticSample(f"synthetic/{split}/{seed[-1]:06d}", text, font, seed)
 
 
 def render(text: str, font: Path, rng: Generator) -> Gray:
-    """Draw a text as a pen would on some paper.
-
-    Args:
-        font: file of the font.
-        rng: where size, slant, spacing, drift, ink and paper come from.
-
-    Returns:
-        Gray image, about 50 to 100 pixels high.
-    """
-    size = int(rng.integers(34, 60)) * OVERSAMPLED
-    face = fonts.load(font, size)
-    gap = face.getlength(" ") * rng.uniform(0.8, 1.6)
-    ascent, descent = face.getmetrics()
-    words = text.split(" ")
-    widths = [face.getlength(word) for word in words]
-    pad = size
-    width = int(sum(widths) + gap * (len(words) - 1)) + 2 * pad
-    height = ascent + descent + 2 * pad
-    image = Image.new("L", (width, height), 0)
-    pen = ImageDraw.Draw(image)
-    stroke = rng.uniform(0, 1.2)
-    x = float(pad)
-    drift = rng.uniform(-0.012, 0.012)
-    for word, advance in zip(words, widths, strict=True):
-        y = pad + drift * (x - width / 2) + rng.normal(0, size * 0.015)
-        pen.text((x, y), word, fill=255, font=face, stroke_width=stroke)
-        x += advance + gap * rng.uniform(0.85, 1.2)
-    ink = np.asarray(image)
-    if rng.random() < 0.5:
-        ink = _slant(ink, rng.normal(0, 0.12))
-    ink = _crop(ink, size, rng)
-    small = (max(8, ink.shape[1] // OVERSAMPLED), max(8, ink.shape[0] // OVERSAMPLED))
-    ink = np.asarray(cv2.resize(ink, small, interpolation=cv2.INTER_AREA), np.uint8)
-    return _on_paper(ink, rng)
+    """Write a text with a font on some paper: dark ink on light, about 50 to 100 pixels high."""
+    return paper.lay(pen.write(text, font, rng), rng)
 
 
-def _slant(ink: Gray, slope: float) -> Gray:
-    height, width = ink.shape
-    matrix = np.array([[1, slope, -slope * height / 2], [0, 1, 0]], np.float32)
-    return np.asarray(cv2.warpAffine(ink, matrix, (width, height)), np.uint8)
-
-
-def _crop(ink: Gray, size: int, rng: Generator) -> Gray:
-    """Round the ink, as a line finder would cut it: sometimes tight, sometimes generous."""
-    rows, columns = (np.flatnonzero(ink.max(axis=axis) > 32) for axis in (1, 0))
-    if not len(rows):
-        return ink
-    above, below, left, right = (int(size * share) for share in rng.uniform(0.02, 0.3, 4))
-    return ink[
-        max(rows[0] - above, 0) : rows[-1] + 1 + below,
-        max(columns[0] - left, 0) : columns[-1] + 1 + right,
-    ]
-
-
-def _on_paper(ink: Gray, rng: Generator) -> Gray:
-    """Lay ink (0 none to 255 full) on paper with grain, at times with ruled lines."""
-    height = ink.shape[0]
-    tone = rng.uniform(200, 255)
-    paper = np.full(ink.shape, tone, np.float32)
-    paper += rng.normal(0, rng.uniform(0.5, 5), ink.shape)
-    if rng.random() < 0.2:
-        ruled = int(height * rng.uniform(0.65, 0.9))
-        paper[ruled : ruled + max(1, height // 48)] -= rng.uniform(15, 70)
-    strength = ink.astype(np.float32) / 255 * rng.uniform(0.75, 1.0)
-    pen = rng.uniform(0, 90)
-    return np.clip(paper * (1 - strength) + pen * strength, 0, 255).astype(np.uint8)
+def _written(font: Path, text: str) -> bool:
+    return set(text) - {" "} <= fonts.characters(font)

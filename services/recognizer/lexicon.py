@@ -1,0 +1,176 @@
+"""Words that are likely to be written, and a guide that prefers them.
+
+`lexicon.txt.gz` has a word a line: the word in lower case, letters alone, a tab, and how often
+it comes, a whole number.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognizer.alphabet import Alphabet
+from recognizer.beam import Guide, Scores, State
+from recognizer.errors import BundleError
+
+FILE = "lexicon.txt.gz"
+LONGEST = 24
+"""Letters of a word; longer ones are left out."""
+MOST_WORDS = 500_000
+MOST_BYTES = 32 * MOST_WORDS
+MOST_CACHED = 20_000
+
+
+def write(words: Mapping[str, int], file: Path) -> None:
+    """Write words, the most frequent first; the same words make the same bytes."""
+    ranked = sorted(words.items(), key=lambda item: (-item[1], item[0]))
+    text = "".join(f"{word}\t{count}\n" for word, count in ranked)
+    file.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def read(file: Path) -> dict[str, int]:
+    """Words and their counts. Raises `BundleError`."""
+    try:
+        with gzip.open(file) as stream:
+            data = stream.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise BundleError(file, f"unpacks to more than {MOST_BYTES} bytes: too many words")
+        text = data.decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise BundleError(file, f"is no gzipped UTF-8 text: {error}") from error
+    words: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        word, tab, count = line.partition("\t")
+        if not tab or not word.isalpha() or not count.isdecimal() or int(count) < 1:
+            raise BundleError(
+                file, f"{line[:40]!r} is no word, tab and count", field=f"line {number}"
+            )
+        if word != word.lower() or word in words:
+            raise BundleError(
+                file, f"{word!r} must be lower case and stand once", field=f"line {number}"
+            )
+        words[word] = int(count)
+    if not 1 <= len(words) <= MOST_WORDS:
+        raise BundleError(file, f"has {len(words)} words, it may have 1 to {MOST_WORDS}")
+    return words
+
+
+def pieces(text: str) -> Iterable[str]:
+    """The words of a text as a lexicon counts them: runs of letters, in lower case."""
+    letters = "".join(c if is_letter(c) else " " for c in text)
+    return letters.lower().split()
+
+
+def is_letter(character: str) -> bool:
+    return character.isalpha() and len(character.lower()) == 1
+
+
+class Lexicon:
+    """Words in terms of an alphabet's labels, whatever their case: a trie that is never built.
+
+    The words are rows of a sorted matrix, so those that begin alike are a range of rows. A
+    state (low, high, depth) is such a range and how many letters its words share; `OUTSIDE`
+    is where no word begins as the text does. Safe to share by threads.
+    """
+
+    OUTSIDE = (-1, -1, -1)
+
+    def __init__(self, words: Mapping[str, int], alphabet: Alphabet) -> None:
+        letters = sorted({c.lower() for c in alphabet.characters if is_letter(c)})
+        number = {letter: index + 1 for index, letter in enumerate(letters)}
+        labels = [alphabet.encode(c)[0] for c in alphabet.characters]
+        self.letter_of = np.zeros(alphabet.classes, np.int64)
+        """Letter each label writes, 0 for what is no letter."""
+        self.letter_of[labels] = [number.get(c.lower(), 0) for c in alphabet.characters]
+        written = sorted(
+            (tuple(number[letter] for letter in word), count)
+            for word, count in words.items()
+            if len(word) <= LONGEST and all(letter in number for letter in word)
+        )
+        # one column more, so that the longest word has an end too
+        self._letters = np.zeros((len(written), LONGEST + 1), np.uint16)
+        for row, (word, _) in zip(self._letters, written, strict=True):
+            row[: len(word)] = word
+        counts = np.array([count for _, count in written], np.float64)
+        self._mass = np.concatenate([[0.0], np.cumsum(counts)])
+        self.start: State = (0, len(written), 0)
+
+    @classmethod
+    def load(cls, file: Path, alphabet: Alphabet) -> "Lexicon":
+        """Raises `BundleError`."""
+        return cls(read(file), alphabet)
+
+    def mass(self, state: State) -> float:
+        """How often the words of a state come, all together."""
+        return float(self._mass[state[1]] - self._mass[state[0]])
+
+    def continued(self, state: State) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Letters that can follow in a state, and where the rows of each begin.
+
+        The letter 0 stands for a word that ends there. One bound more closes the last range.
+        """
+        low, high, depth = state
+        found = self._letters[low:high, depth].astype(np.int64)
+        first = np.flatnonzero(np.r_[True, found[1:] != found[:-1]]) if len(found) else found
+        return found[first], low + np.r_[first, len(found)]
+
+
+class LexiconGuide:
+    """Prefers words of a lexicon, without forbidding others.
+
+    A word of the lexicon costs `weight` times its negative log-probability among all words,
+    letter by letter; any other run of letters costs `escape`, from where it can no longer be a
+    word of the lexicon. So names still read. What is no letter costs nothing: numbers and
+    punctuation stand as they are (after Scheidl et al. 2018, "Word Beam Search").
+    """
+
+    def __init__(
+        self, lexicon: Lexicon, *, weight: float, escape: float, inner: Guide | None = None
+    ) -> None:
+        """`inner` is a guide whose scores are added, such as a language model."""
+        self._lexicon, self._weight, self._escape, self._inner = lexicon, weight, escape, inner
+        self._cache: dict[State, tuple[Scores, dict[int, State]]] = {}
+        self.start = (*lexicon.start, *(inner.start if inner else ()))
+
+    def scores(self, state: State) -> Scores:
+        scores = self._row(state[:3])[0]
+        return scores + self._inner.scores(state[3:]) if self._inner else scores
+
+    def after(self, state: State, label: int) -> State:
+        inner = self._inner.after(state[3:], label) if self._inner else ()
+        letter = int(self._lexicon.letter_of[label])
+        if not letter:
+            return (*self._lexicon.start, *inner)
+        return (*self._row(state[:3])[1].get(letter, Lexicon.OUTSIDE), *inner)
+
+    def _row(self, state: State) -> tuple[Scores, dict[int, State]]:
+        found = self._cache.get(state)
+        if found is None:
+            if len(self._cache) >= MOST_CACHED:
+                self._cache.clear()
+            found = self._cache[state] = self._look_up(state)
+        return found
+
+    def _look_up(self, state: State) -> tuple[Scores, dict[int, State]]:
+        lexicon = self._lexicon
+        if state == Lexicon.OUTSIDE:
+            return np.zeros(len(lexicon.letter_of), np.float32), {}
+        letters, bounds = lexicon.continued(state)
+        children: dict[int, State] = {
+            int(letter): (int(low), int(high), state[2] + 1)
+            for letter, low, high in zip(letters, bounds[:-1], bounds[1:], strict=True)
+        }
+        mass, whole = lexicon.mass(state), lexicon.mass(lexicon.start)
+        # what was paid for the letters so far is given back to a word that is none
+        leave = -self._escape - (self._weight * np.log(mass / whole) if mass else 0.0)
+        by_letter = np.full(lexicon.letter_of.max() + 1, leave, np.float32)
+        for letter, child in children.items():
+            by_letter[letter] = self._weight * np.log(lexicon.mass(child) / mass)
+        if state[2] == 0:  # between words
+            by_letter[0] = 0.0
+        children.pop(0, None)
+        scores: Scores = by_letter[lexicon.letter_of]
+        return scores, children

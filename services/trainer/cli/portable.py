@@ -1,0 +1,98 @@
+"""`pack` and `fit`: train on a machine that has a GPU and little else."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainer.cli.common import Datasets, Failure, app, console, reported, settings
+from trainer.cli.train import Stop, size_named
+from trainer.datasets.base import Split
+from trainer.recipe import Recipe
+from trainer.sizes import DEFINITIONS, SIZES
+
+
+@app.command()
+def pack(
+    folder: Annotated[Path, typer.Argument(help="New folder to write; open it as lines:FOLDER.")],
+    dataset: Datasets = None,
+    height: Annotated[int, typer.Option(min=16, help="Of the images, in pixels.")] = DEFINITIONS[
+        "small"
+    ].height,
+    test: Annotated[bool, typer.Option(help="Take the test splits along too.")] = False,
+) -> None:
+    """Write datasets as one small folder of line images, to carry to another machine.
+
+    Example: `python -m trainer pack packed -d peraire -d synthetic:20000`
+    """
+    with reported():
+        known = settings()
+        from trainer.datasets.catalogue import open_dataset
+        from trainer.pack import pack as write
+
+        datasets = [open_dataset(name, known.data_dir) for name in dataset or []]
+        if not datasets:
+            raise Failure("Name what to pack: -d SOURCE, as often as needed.")
+        splits: tuple[Split, ...] = ("train", "val", "test") if test else ("train", "val")
+        with console.status("Packing ...") as status:
+            done, skipped = write(
+                datasets,
+                folder,
+                height=height,
+                splits=splits,
+                progress=lambda count: status.update(f"Packing ... {count}"),
+            )
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        console.print(f"Packed {done} samples into {folder}, {size / 1e6:.1f} MB.")
+        if skipped:
+            console.print(f"{skipped} images could not be read and were left out.")
+
+
+@app.command()
+def fit(
+    folder: Annotated[Path, typer.Argument(help="Folder of the checkpoint.")],
+    dataset: Datasets = None,
+    size: Annotated[str, typer.Option(help=", ".join(SIZES) + ".")] = "small",
+    epochs: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
+    minutes: Annotated[float | None, typer.Option(min=0.0, help="Time budget.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 16,
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="At its highest.")] = 1.5e-3,
+    bfloat16: Annotated[
+        bool, typer.Option("--bfloat16", help="Mixed precision, for a GPU.")
+    ] = False,
+    start: Annotated[Path | None, typer.Option(help="Folder of a bundle to train on from.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from FOLDER.")] = False,
+) -> None:
+    """Train into a checkpoint folder and nothing else: no MLflow, no version, no gate.
+
+    Runs on any Keras backend. `trainer export` makes a bundle of the checkpoint, and
+    `trainer register` a version.
+
+    Example: `KERAS_BACKEND=jax python -m trainer fit run1 -d lines:packed --batch-size 128
+    --bfloat16 --minutes 30`
+    """
+    with reported():
+        known = settings()
+        from trainer.datasets.catalogue import open_dataset
+
+        datasets = [open_dataset(name, known.data_dir) for name in dataset or []]
+        if not datasets:
+            raise Failure("Name what to train on: -d SOURCE, as often as needed.")
+        recipe = Recipe(
+            size=size_named(size),
+            epochs=epochs,
+            minutes=minutes,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            precision="mixed_bfloat16" if bfloat16 else "float32",
+        )
+        with console.status("Starting Keras ..."):
+            from trainer.fit import fit as train
+        from trainer.progress import TrainingProgress
+
+        stop = Stop()
+        with TrainingProgress(console, epochs) as progress:
+            ending = train(
+                recipe, datasets, folder, progress, start=start, resume=resume, stopped=stop.asked
+            )
+        console.print(f"Training ended: {ending}. The checkpoint is in {folder}.")

@@ -1,0 +1,187 @@
+"""Sets that `trainer fetch` brings: where they lie, which revision, under which licence.
+
+The open ones are repositories with page images and PAGE XML or ALTO, at one revision each. Their
+archives are packed anew when asked for, so that the bytes may differ from day to day: what is
+checked is the listing, a digest over every file. To make one from a clone of a repository:
+
+    git -c core.quotePath=false ls-tree -r --format='%(objecttype) %(objectname) %(path)' REV |
+      grep ^blob | cut -d' ' -f2- | LC_ALL=C sort -k2 | sha256sum
+
+Their splits in `splits/` are by document: no letter, will or writer straddles two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from trainer.datasets.iam import LICENCE
+from trainer.datasets.iam_layout import SITE
+from trainer.datasets.page import Choice
+
+SPLITS = Path(__file__).parent / "splits"
+
+# Struck out, added, illegible, doubtful, superscript: signs of editors, which nobody wrote
+MARKS = "<>[]{}^~*#∞→⋎⟦⟧ᗅᑕᗞ"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set in one archive on the web. One row of `SOURCES` adds one."""
+
+    name: str
+    """Of the folder it is put in, and on the command line."""
+    url: str
+    licence: str
+    """One line: whose data, under which licence."""
+    about: str = ""
+    """A few words on what it holds."""
+    megabytes: int = 0
+    """To download, about; unpacked it takes as much again."""
+    sha256: str | None = None
+    """Hexadecimal. None where it is not known: the first archive fetched is then held to."""
+    listing: str | None = None
+    """See `trainer.datasets.listing`; for archives whose own bytes may change."""
+    terms: str | None = None
+    """What has to be accepted first, with its address; None for open data."""
+    choice: Choice | None = field(default=None)
+    """Which lines of its pages are taken; None where it is not made of pages."""
+
+    @property
+    def filename(self) -> str:
+        return PurePosixPath(unquote(urlsplit(self.url).path)).name or f"{self.name}.archive"
+
+    @property
+    def splits(self) -> Path:
+        """A `pages.tsv` for its pages."""
+        return SPLITS / f"{self.name}.tsv"
+
+
+def _pages(
+    name: str,
+    repository: str,
+    revision: str,
+    listing: str,
+    *,
+    about: str,
+    megabytes: int,
+    licence: str,
+    kinds: tuple[str, ...] = (),
+) -> Source:
+    """Pages in a repository at a revision."""
+    return Source(
+        name=name,
+        url=f"https://github.com/{repository}/archive/{revision}.zip",
+        licence=f"{licence}, https://github.com/{repository}",
+        about=about,
+        megabytes=megabytes,
+        listing=listing,
+        choice=Choice(kinds=kinds, marks=MARKS),
+    )
+
+
+IAM = Source(
+    name="iam",
+    url=(
+        "https://github.com/sayakpaul/Handwriting-Recognizer-in-Keras/releases/download/v1.0.0/"
+        "IAM_Words.zip"
+    ),
+    licence=LICENCE,
+    about="English words, 657 writers",
+    megabytes=182,
+    terms=f"non-commercial research only, citing Marti and Bunke (2002): {SITE}",
+)
+
+_ALL = (
+    IAM,
+    _pages(
+        "hooker",
+        "jschaefer738b/JosephHookerHTR",
+        "ece582973283818621e956163f295fcde672786c",
+        "b7913eae5237156be0c3f47e10e604e9c67e67aa0e14f1d359e113be5aec060b",
+        about="English letters 1850-1911, one main hand",
+        megabytes=484,
+        licence=(
+            "Joseph Hooker HTR (Schaefer and Litvine, 2023; images: Board of Trustees of the "
+            "Royal Botanic Gardens, Kew), CC BY-SA 4.0 by its HTR-United entry"
+        ),
+    ),
+    _pages(
+        "copiste",
+        "banq-dcn/Copiste-d-un-jour",
+        "a3636d2e151b4312973cfb88438a0c4ccd1eb523",
+        "38d213b46cbaac235945a83cbb244d7d0d047dd898d5db046a4431ef50798334",
+        about="French, 2024, some 230 volunteers",
+        megabytes=270,
+        licence=(
+            "Copiste d'un jour (Bibliothèque et Archives nationales du Québec, 2024), CC BY 4.0; "
+            "the sentence its volunteers copied says 'à des fins non commerciales'"
+        ),
+    ),
+    _pages(
+        "peraire",
+        "alix-tz/peraire-ground-truth",
+        "61b321ed05fc1d40e6c6e4351fd2162fd5bff478",
+        "ce46b995b59c49772e236f34f741e298293da7955709b52655ce01ff54f2e0f0",
+        about="French notebooks 1928-1990, one hand",
+        megabytes=215,
+        licence="Peraire Ground Truth (Chagué and Pérez), CC BY 4.0",
+        kinds=("DefaultLine",),
+    ),
+    _pages(
+        "cremma_mss19",
+        "HTR-United/CREMMA-MSS-19",
+        "d8f466de72561cd989f957d75a6743c5d8f0a262",
+        "ddcbb0933ede3ec8de16d8ce5b52d4ee879bed9c60518612ce37131225643876",
+        about="French, 19th century, ten documents",
+        megabytes=70,
+        licence="CREMMA Manuscrits du 19e (Clérice, Chagué and the transcribers), CC BY 4.0",
+        kinds=("DefaultLine",),
+    ),
+    _pages(
+        "cremma_mss20",
+        "HTR-United/CREMMA-MSS-20",
+        "f737d0cb53d28edf1573c5956460bfdd58be6267",
+        "bdef69637829b983ce48d23c2127a277efb171c806df69a22d110dcd4d8df17d",
+        about="French, 20th century, two documents",
+        megabytes=8,
+        licence="CREMMA Manuscrits du 20e (CREMMA, HTR-United), CC BY 4.0",
+        kinds=("DefaultLine",),
+    ),
+    _pages(
+        "poilus",
+        "HTR-United/CREMMA-AN-TestamentDePoilus",
+        "6d66f248d349bb26d679ffec1ed3b32c5b0edf96",
+        "c9b0768a896414571ea2777afac17ff6dd9a0827790639bd6d0891748a1c1978",
+        about="French wills 1914-18, many hands",
+        megabytes=340,
+        licence=(
+            "CREMMA-AN-TestamentDePoilus (HTR-United, CREMMA, Archives nationales), CC BY 4.0"
+        ),
+        kinds=("DefaultLine",),
+    ),
+    _pages(
+        "stanford1905",
+        "PSL-Chartes-HTR-Students/HN2021-Memorials_Jane_Lathrop_Stanford",
+        "9266adbc8aea6564b4b8447bcbe205ae1c1e87f2",
+        "9a7c983191d799a4e3a0de9b5e1b53b83dde7efaec36a5a594fb0e4efdbab64c",
+        about="English letters 1905, several hands",
+        megabytes=74,
+        licence=(
+            "Memorials for Jane Lathrop Stanford (Guimarães, Maurel, Ozturk and Chagué; images: "
+            "Stanford University Archives), CC BY 4.0"
+        ),
+        kinds=("DefaultLine:Handwritten",),
+    ),
+    _pages(
+        "celestine",
+        "alix-tz/dataset-celestine-doniau-danest",
+        "645616d5cc8ffd0d84fd63284cde0647f17a1167",
+        "beb483e1398ae40d20ae90933315b9cafb7376b5e5de3450e05c42d228ec5a68",
+        about="French letters 1914-15",
+        megabytes=3,
+        licence="GT Celestine Doniau-Danest (Chagué, Cissé, Kichou and others), CC BY 4.0",
+    ),
+)
+
+SOURCES: Mapping[str, Source] = {source.name: source for source in _ALL}

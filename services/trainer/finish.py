@@ -1,0 +1,111 @@
+"""From a trained network to a finished bundle: exported, judged, calibrated, described."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from recognizer.alphabet import Alphabet
+from recognizer.bundle import Bundle
+from recognizer.recognizer import Recognizer
+from trainer.card import model_card
+from trainer.checkpoint import Checkpoint
+from trainer.corpus import Corpus
+from trainer.datasets.base import Dataset, Sample
+from trainer.evaluation import Evaluation, evaluate
+from trainer.export import export_bundle
+from trainer.fitting import Decoding, fit
+from trainer.linguistics import texts_of
+from trainer.metrics import Scores
+from trainer.network import Crnn
+from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A bundle, its card, and what it read of the test splits (greedy decoder)."""
+
+    bundle: Bundle
+    card: str
+    tests: dict[str, Evaluation]
+
+    def whole(self) -> Evaluation | None:
+        """All test splits as one; None where there was nothing to test on."""
+        if not self.tests:
+            return None
+        return Evaluation(
+            tuple(judged for each in self.tests.values() for judged in each.judged),
+            sum(each.unreadable for each in self.tests.values()),
+        )
+
+
+def finish(
+    model: Crnn,
+    corpus: Corpus,
+    recipe: Recipe,
+    path: Path,
+    *,
+    epochs: int,
+    start: str,
+    inherited: str = "",
+) -> Finished:
+    """Export a network, read the test splits with the bundle, fit its decoding, write its card.
+
+    Args:
+        path: of the bundle; what lies there is replaced.
+        epochs: how many were trained.
+        start: what the weights were at first, in a few words.
+        inherited: the card of the version they came from.
+
+    Raises:
+        ExportError: the backend exports no ONNX.
+    """
+    spec = recipe.input()
+
+    def card(scores: dict[str, Scores], decoding: Decoding | None = None) -> str:
+        return model_card(
+            corpus,
+            recipe,
+            epochs=epochs,
+            start=start,
+            scores=scores,
+            decoding=decoding,
+            inherited=inherited,
+        )
+
+    with TemporaryDirectory() as folder:
+        draft = export_bundle(model, corpus.alphabet, spec, card({}), Path(folder) / "bundle")
+        recognizer = Recognizer(draft)
+        found = {
+            dataset.name: evaluate(
+                recognizer, [s for s in dataset.samples("test") if corpus.alphabet.covers(s.text)]
+            )
+            for dataset in corpus.datasets
+        }
+        decoding = fit(draft, _handwriting(corpus), texts_of(corpus.datasets))
+    tests = {name: evaluation for name, evaluation in found.items() if evaluation.judged}
+    text = card({name: each.scores for name, each in tests.items()}, decoding)
+    bundle = export_bundle(model, corpus.alphabet, spec, text, path, decoding=decoding)
+    return Finished(bundle, text, tests)
+
+
+def finish_checkpoint(checkpoint: Checkpoint, datasets: Sequence[Dataset], path: Path) -> Finished:
+    """The same for the best network of a checkpoint, and the datasets it was trained on.
+
+    Raises:
+        CheckpointError, ExportError: each with a message for the user.
+    """
+    state = checkpoint.state()
+    corpus = Corpus(tuple(datasets), Alphabet(state.alphabet))
+    recipe = Recipe(**state.parameters)
+    epochs = len(state.history)
+    return finish(checkpoint.best(), corpus, recipe, path, epochs=epochs, start=state.origin)
+
+
+def _handwriting(corpus: Corpus) -> list[Sample]:
+    """Validation samples as a version will meet them: real ones, where there are any."""
+    real = tuple(each for each in corpus.datasets if not each.name.startswith("synthetic"))
+    held = [s for each in real for s in each.samples("val") if corpus.alphabet.covers(s.text)]
+    random.Random(0).shuffle(held)
+    return held or corpus.validation()

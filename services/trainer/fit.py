@@ -1,0 +1,74 @@
+"""Training alone: datasets to a checkpoint, with neither MLflow nor TensorFlow.
+
+For a machine that has a GPU and little else. The checkpoint then travels to where the rest
+is installed, and `trainer export` makes a bundle of it.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from recognizer.bundle import Bundle
+from trainer.batches import Pipeline
+from trainer.checkpoint import Checkpoint
+from trainer.corpus import Corpus
+from trainer.datasets.base import Dataset
+from trainer.recipe import Recipe
+from trainer.state import Epoch, State
+from trainer.training import Data, Ending, Listener, Training
+from trainer.transfer import start_from
+
+log = logging.getLogger(__name__)
+
+
+class _Logged:
+    """Says each epoch in the log."""
+
+    def __init__(self, terminal: Listener) -> None:
+        self.terminal = terminal
+
+    def on_batch(self, state: State, done: float, loss: float) -> None:
+        self.terminal.on_batch(state, done, loss)
+
+    def on_epoch(self, epoch: Epoch, state: State) -> None:
+        log.info("%s", epoch.summary())
+        self.terminal.on_epoch(epoch, state)
+
+
+def fit(
+    recipe: Recipe,
+    datasets: Sequence[Dataset],
+    folder: Path,
+    listener: Listener,
+    *,
+    start: Path | None = None,
+    resume: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Ending:
+    """Train into a checkpoint folder.
+
+    Args:
+        start: folder of a bundle to train on from; its characters stay in the alphabet.
+        resume: go on from the checkpoint in `folder`.
+
+    Raises:
+        CheckpointError, DatasetError: each with a message for the user.
+    """
+    base = Bundle.load(start) if start else None
+    corpus = Corpus.of(datasets, base=base.alphabet if base else None)
+    for reason, count in corpus.skipped().items():
+        log.warning("left out: %d, %s", count, reason)
+    data = Data(corpus.digest(), corpus.alphabet, corpus.training(), corpus.validation())
+    network, origin = start_from(base, recipe, corpus.alphabet)
+    log.info("training on %s: %d samples, %s", corpus.name, len(data.train), origin)
+    training = Training(
+        recipe,
+        data,
+        Checkpoint(folder),
+        resume=resume,
+        start=network,
+        origin=origin,
+        stopped=stopped,
+    )
+    with Pipeline(recipe.input(), corpus.alphabet) as pipeline:
+        return training.run(_Logged(listener), pipeline)

@@ -1,0 +1,82 @@
+"""What a bundle knows of texts: from those it was trained on, and from word frequencies."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recognizer import language, lexicon
+from recognizer.alphabet import normalise
+from recognizer.language import Ngrams
+from trainer import words as drawing
+from trainer.datasets.base import Dataset
+from trainer.language import estimate
+
+TRUST = 3
+"""How often a line somebody wrote counts, against one of drawn words."""
+OWN_SHARE = 0.5
+"""Of the lexicon's counts, from the training texts; the rest from word frequencies."""
+WHOLE = 100_000_000
+
+
+@dataclass(frozen=True)
+class Linguistics:
+    """A character n-gram model and a lexicon, and in a sentence where they come from."""
+
+    ngrams: Ngrams
+    words: Mapping[str, int]
+    source: str
+
+    @classmethod
+    def of(
+        cls, texts: Sequence[str], *, languages: Sequence[str] = drawing.LANGUAGES
+    ) -> "Linguistics":
+        """Build both.
+
+        Args:
+            texts: transcriptions of training splits, nothing of validation or test.
+            languages: whose word frequencies are added.
+
+        Raises:
+            ValueError: there is no text at all.
+        """
+        drawn = [normalise(line) for name in languages for line in drawing.lines(name)]
+        ngrams = estimate([*texts, *drawn], weights=[TRUST] * len(texts) + [1] * len(drawn))
+        named = ", ".join(drawing.NAMES.get(name, name) for name in languages)
+        return cls(
+            ngrams,
+            _lexicon(texts, languages),
+            f"the {len(texts)} transcriptions of the training splits above and the word "
+            f"frequencies of wordfreq (CC BY-SA 4.0) for {named}",
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write both files of a bundle."""
+        self.ngrams.save(folder / language.FILE)
+        lexicon.write(self.words, folder / lexicon.FILE)
+
+
+def texts_of(datasets: Iterable[Dataset]) -> list[str]:
+    """What hands wrote in the training splits: nothing rendered, nothing held out."""
+    return [
+        sample.text
+        for dataset in datasets
+        if not dataset.name.startswith("synthetic")
+        for sample in dataset.samples("train")
+    ]
+
+
+def _lexicon(texts: Sequence[str], languages: Sequence[str]) -> dict[str, int]:
+    """Words of both sources with their shares as whole numbers."""
+    share: defaultdict[str, float] = defaultdict(float)
+    own = Counter(piece for text in texts for piece in lexicon.pieces(text))
+    for word, count in own.items():
+        share[word] += OWN_SHARE * count / own.total()
+    for name in languages:
+        found = drawing.frequencies(name)
+        whole = sum(found.values())
+        for word, frequency in found.items():
+            for piece in lexicon.pieces(normalise(word)):
+                share[piece] += (1 - OWN_SHARE) / len(languages) * frequency / whole
+    ranked = sorted(share.items(), key=lambda item: (-item[1], item[0]))[: lexicon.MOST_WORDS]
+    return {word: max(1, round(WHOLE * each)) for word, each in ranked}

@@ -1,0 +1,110 @@
+"""Datasets packed small: another `lines` folder with the same texts and splits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from recognizer.alphabet import Alphabet
+from samples import Scrawl
+from trainer.datasets.base import DatasetError, Sample, Split
+from trainer.datasets.lines import LinesDataset
+from trainer.datasets.synthetic import SyntheticDataset
+from trainer.pack import pack
+
+WORDS = SyntheticDataset(train=6, val=3, test=2, level="word", seed=2)
+
+
+class OneBroken:
+    name = "scrawls"
+    licence = "ours"
+    skipped: dict[str, int] = {}  # noqa: RUF012  # as the protocol has it
+
+    def samples(self, split: Split) -> list[Sample]:
+        return [Scrawl("1", "a", 40), Missing()] if split == "train" else []
+
+
+class SameWords:
+    """Every split of the same words, so that one alphabet has them all."""
+
+    name = "words"
+    licence = "ours"
+    skipped: dict[str, int] = {}  # noqa: RUF012  # as the protocol has it
+
+    def samples(self, split: Split) -> Sequence[Sample]:
+        return WORDS.samples("train")[: {"train": 6, "val": 3, "test": 2}[split]]
+
+
+class Missing(Scrawl):
+    def __init__(self) -> None:
+        super().__init__("2", "b", 40)
+
+    def image(self):  # type: ignore[no-untyped-def]
+        raise OSError("gone")
+
+
+def test_a_packed_folder_opens_with_the_same_texts_splits_and_documents(tmp_path: Path) -> None:
+    assert pack([WORDS], tmp_path / "packed", height=32) == (11, 0)
+    packed = LinesDataset(tmp_path / "packed")
+    for split in ("train", "val", "test"):
+        mine, its = WORDS.samples(split), packed.samples(split)
+        assert [sample.text for sample in its] == [sample.text for sample in mine]
+        assert [s.document for s in its] == [f"synthetic/{s.document}" for s in mine]
+    assert "SIL Open Font License" in (tmp_path / "packed" / "LICENSE.md").read_text()
+    for before, after in zip(WORDS.samples("train"), packed.samples("train"), strict=True):
+        old, new = before.image(), after.image()
+        assert new.shape[0] == min(32, old.shape[0])
+        assert new.shape[1] == pytest.approx(old.shape[1] * new.shape[0] / old.shape[0], abs=1)
+        assert abs(float(new.mean()) - float(old.mean())) < 12
+
+
+def test_some_splits_can_stay_behind(tmp_path: Path) -> None:
+    pack([WORDS], tmp_path, height=32, splits=("train",))
+    assert not LinesDataset(tmp_path).samples("test")
+
+
+def test_an_image_that_cannot_be_read_is_counted_and_left_out(tmp_path: Path) -> None:
+    assert pack([OneBroken()], tmp_path, height=64) == (1, 1)
+    kept = LinesDataset(tmp_path).samples("train")
+    assert [sample.text for sample in kept] == ["a"]
+    assert kept[0].image().shape[0] == 32, "a smaller image is not enlarged"
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(DatasetError, match="not empty"):
+        pack([WORDS], tmp_path, height=32)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_fitting_needs_no_mlflow_and_its_checkpoint_reads(tmp_path: Path) -> None:
+    pytest.importorskip("keras")
+    from recognizer.bundle import Bundle
+    from trainer.checkpoint import Checkpoint
+    from trainer.finish import finish_checkpoint
+    from trainer.fit import fit
+    from trainer.recipe import Recipe
+    from trainer.state import Epoch, State
+
+    class Quiet:
+        def on_batch(self, state: State, done: float, loss: float) -> None: ...
+
+        def on_epoch(self, epoch: Epoch, state: State) -> None: ...
+
+    recipe = Recipe(size="tiny", epochs=1, batch_size=3)
+    assert fit(recipe, [SameWords()], tmp_path, Quiet()) == "all epochs"
+    state = Checkpoint(tmp_path).state()
+    assert state.epoch == 1
+    assert Alphabet(state.alphabet).covers(WORDS.samples("train")[0].text)
+    further = Recipe(size="tiny", epochs=2, batch_size=3)
+    assert fit(further, [SameWords()], tmp_path, Quiet(), resume=True) == "all epochs"
+    assert Checkpoint(tmp_path).state().epoch == 2
+    assert Checkpoint(tmp_path).best().name == "crnn_tiny"
+    finished = finish_checkpoint(Checkpoint(tmp_path), [SameWords()], tmp_path / "bundle")
+    assert Bundle.load(tmp_path / "bundle").alphabet.characters == state.alphabet
+    assert finished.tests["words"].scores.samples == 2
+    assert "2 epochs from random weights" in finished.card
+    assert "| words | 6 / 3 / 2 |" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    # trained on from that bundle, whose characters stay
+    assert fit(recipe, [SameWords()], tmp_path / "on", Quiet(), start=tmp_path / "bundle")
+    assert Checkpoint(tmp_path / "on").state().origin == "the bundle bundle"

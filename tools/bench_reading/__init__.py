@@ -1,0 +1,1 @@
+"""How well versions and other readers read named sets: measured, tabled, drawn, explained."""

@@ -1,0 +1,141 @@
+"""The learning curve: how much better a network reads for more lines to learn from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from recognizer.recognizer import Recognizer
+from tools.bench_reading import errors, plots
+from tools.bench_reading.problem import Problem
+from tools.bench_reading.sets import TestSet
+from tools.bench_reading.table import percent, table
+from tools.bench_reading.trial import Trial, train_each
+from tools.bench_reading.version import VersionReader
+from trainer.corpus import Corpus
+
+SHARES = (0.1, 0.25, 0.5, 1.0)
+
+
+class Point(BaseModel):
+    """One training of the curve. `cer` by set, and over all their lines as `all`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: str
+    minutes: float
+    seed: int
+    data: str
+    share: float
+    lines: int
+    epochs: int
+    cer: dict[str, float]
+
+    def of(self, trial: Trial, data: str) -> bool:
+        """Whether this is what came of a trial on these data."""
+        mine = (self.network, self.minutes, self.seed, self.share, self.data)
+        return mine == (trial.network, trial.minutes, trial.seed, trial.share, data)
+
+
+class Curve(BaseModel):
+    """Points of one kind of training, and the command that makes them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    command: str
+    points: list[Point] = []
+
+    def save(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_suffix(".new")
+        new.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        new.replace(file)
+
+    @classmethod
+    def load(cls, file: Path) -> "Curve":
+        """Raises `Problem` where there is none, or one of another version."""
+        try:
+            return cls.model_validate_json(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, ValidationError) as error:
+            reason = str(error).splitlines()[0]
+            raise Problem(f"{file} holds no learning curve ({reason}).") from error
+
+    def draw(self, file: Path) -> None:
+        """CER of each set against lines, on a logarithmic axis."""
+        series = {
+            name: [(point.lines, point.cer[name]) for point in self.points if name in point.cer]
+            for name in _sets(self.points)
+        }
+        first = self.points[0]
+        title = f"{first.network}, {first.minutes:g} minutes of training for each point"
+        plots.plot_curve(series, file, title)
+
+    def page(self, picture: str) -> str:
+        """Markdown for the documentation; `picture` is the address of the drawing."""
+        sets = _sets(self.points)
+        rows = [
+            (
+                f"{100 * point.share:g} %",
+                str(point.lines),
+                str(point.epochs),
+                *(percent(point.cer[name]) if name in point.cer else "" for name in sets),
+            )
+            for point in sorted(self.points, key=lambda point: point.lines)
+        ]
+        return "\n\n".join(
+            [
+                f"```sh\n{self.command}\n```",
+                f"![CER against lines trained on]({picture})",
+                table(("share", "lines", "epochs", *(f"CER {name}" for name in sets)), rows),
+            ]
+        )
+
+
+def grow(
+    trials: Sequence[Trial],
+    corpus: Corpus,
+    tests: Sequence[TestSet],
+    folder: Path,
+    command: str,
+) -> Curve:
+    """Train and read what has not been done yet; the curve is kept after each point.
+
+    Args:
+        trials: they differ in their share of the lines.
+        folder: of the trainings and of `curve.json`.
+
+    Raises:
+        Problem: interrupted, or what is kept cannot be used.
+    """
+    file = folder / "curve.json"
+    known = Curve.load(file).points if file.is_file() else []
+    data = corpus.digest()
+    curve = Curve(command=command)
+    for trial in trials:
+        point = next((each for each in known if each.of(trial, data)), None)
+        curve.points.append(point or _measure(trial, corpus, tests, folder, data))
+        curve.save(file)
+    return curve
+
+
+def _measure(
+    trial: Trial, corpus: Corpus, tests: Sequence[TestSet], folder: Path, data: str
+) -> Point:
+    trained = train_each([trial], corpus, folder)[trial.name]
+    reader = VersionReader(trial.name, Recognizer.load(trained.bundle), "greedy")
+    records = [reader.read(test) for test in tests]
+    cer = {each.name: each.scores.cer for each in errors.by_source(records)}
+    return Point(
+        network=trial.network,
+        minutes=trial.minutes,
+        seed=trial.seed,
+        data=data,
+        share=trial.share,
+        lines=trained.lines,
+        epochs=trained.epochs,
+        cer=cer,
+    )
+
+
+def _sets(points: Sequence[Point]) -> list[str]:
+    return list(dict.fromkeys(name for point in points for name in point.cer))
