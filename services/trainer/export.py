@@ -64,7 +64,7 @@ def export_bundle(
     """
     if keras.backend.backend() != "tensorflow":
         raise ExportError(
-            "ONNX export needs TensorFlow. Train with --no-export here, then run "
+            "ONNX export needs TensorFlow. Train with `python -m trainer fit` here, then run "
             "`python -m trainer export` on the checkpoint with KERAS_BACKEND=tensorflow."
         )
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -72,15 +72,7 @@ class _Reported:
         self.terminal.on_batch(state, done, loss)
 
     def on_epoch(self, epoch: Epoch, state: State) -> None:
-        log.info(
-            "epoch %d: loss %.3f, validation loss %.3f, CER %.2f %%, WER %.2f %%, %.1f lines/s",
-            epoch.number,
-            epoch.train_loss,
-            epoch.val_loss,
-            100 * epoch.val_cer,
-            100 * epoch.val_wer,
-            epoch.lines_per_second,
-        )
+        log.info("%s", epoch.summary())
         try:
             self.tracking.epoch(state.history)
         except Exception as error:  # MLflow raises its own, those of requests and OSErrors

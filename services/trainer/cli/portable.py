@@ -65,8 +65,7 @@ def fit(
 ) -> None:
     """Train into a checkpoint folder and nothing else: no MLflow, no version, no gate.
 
-    Runs on any Keras backend. `trainer export` makes a bundle of the checkpoint, and
-    `trainer register` a version.
+    Runs on any Keras backend. `trainer export` makes a bundle of the checkpoint.
 
     Example: `KERAS_BACKEND=jax python -m trainer fit run1 -d lines:packed --batch-size 128
     --bfloat16 --minutes 30`
