@@ -248,3 +248,26 @@ def test_same_weights_and_batch_give_the_same_loss_on_jax(tmp_path: Path) -> Non
     backend, *losses = output.split()
     assert backend == "jax"
     assert [float(loss) for loss in losses] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_fused_normalisation_is_that_of_keras(precision: str) -> None:
+    from trainer.normalization import Normalization
+
+    maps = np.random.default_rng(0).normal(2, 3, (4, 8, 50, 6)).astype(np.float32)
+    mine, its = (
+        layer(
+            momentum=0.9,
+            dtype=keras.DTypePolicy("mixed_bfloat16") if precision != "float32" else None,
+        )
+        for layer in (Normalization, keras.layers.BatchNormalization)
+    )
+    ours, theirs = (
+        np.asarray(keras.ops.cast(layer(maps, training=True), "float32")) for layer in (mine, its)
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-4 if precision == "float32" else 0.02)
+    np.testing.assert_allclose(mine.moving_mean, its.moving_mean, rtol=1e-2)
+    np.testing.assert_allclose(mine.moving_variance, its.moving_variance, rtol=1e-2)
+    # once trained, it normalises by what it has kept
+    after = [np.asarray(keras.ops.cast(layer(maps), "float32")) for layer in (mine, its)]
+    np.testing.assert_allclose(*after, atol=0.05)

@@ -1,9 +1,11 @@
-"""`pack` and `fit`: train on a machine that has a GPU and little else."""
+"""`pack`, `words` and `fit`: data made ready, and trained on where a GPU is and little else."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.status import Status
 
 from trainer.cli.common import Datasets, Failure, app, console, reported, settings
 from trainer.cli.train import Stop, size_named
@@ -11,14 +13,15 @@ from trainer.datasets.base import Split
 from trainer.recipe import Recipe
 from trainer.sizes import DEFINITIONS, SIZES
 
+STARTER = Path(__file__).parents[1] / "starter"
+HEIGHT = DEFINITIONS["small"].height
+
 
 @app.command()
 def pack(
     folder: Annotated[Path, typer.Argument(help="New folder to write; open it as lines:FOLDER.")],
     dataset: Datasets = None,
-    height: Annotated[int, typer.Option(min=16, help="Of the images, in pixels.")] = DEFINITIONS[
-        "small"
-    ].height,
+    height: Annotated[int, typer.Option(min=16, help="Of the images at most, in pixels.")] = HEIGHT,
     test: Annotated[bool, typer.Option(help="Take the test splits along too.")] = False,
 ) -> None:
     """Write datasets as one small folder of line images, to carry to another machine.
@@ -46,6 +49,56 @@ def pack(
         console.print(f"Packed {done} samples into {folder}, {size / 1e6:.1f} MB.")
         if skipped:
             console.print(f"{skipped} images could not be read and were left out.")
+
+
+@app.command()
+def words(
+    folder: Annotated[Path, typer.Argument(help="New folder to write; open it as lines:FOLDER.")],
+    dataset: Datasets = None,
+    model: Annotated[
+        Path, typer.Option("--model", "-m", help="Folder of the bundle that finds the words.")
+    ] = STARTER,
+    height: Annotated[int, typer.Option(min=16, help="Of the images at most, in pixels.")] = HEIGHT,
+) -> None:
+    """Cut single words out of transcribed lines: a model aligns each line with its text.
+
+    Words that it is not sure to have found are left out, and so are the test splits: a word
+    is no fair test of the model that found it.
+
+    Example: `python -m trainer words hooker-words -d hooker`
+    """
+    with reported():
+        known = settings()
+        from recognizer.recognizer import Recognizer
+        from trainer.datasets.catalogue import open_dataset
+        from trainer.datasets.single import SingleWords
+        from trainer.pack import pack as write
+
+        lines = [open_dataset(name, known.data_dir) for name in dataset or []]
+        if not lines:
+            raise Failure("Name whose words to cut out: -d SOURCE, as often as needed.")
+        finder = Recognizer.load(model)
+        splits: tuple[Split, ...] = ("train", "val")
+        with console.status("Aligning ...") as status:
+            found = []
+            for each in lines:
+                told = partial(_aligned, status, each.name)
+                found.append(SingleWords(each, finder, splits=splits, progress=told))
+            done, _ = write(
+                found,
+                folder,
+                height=height,
+                splits=splits,
+                progress=lambda count: status.update(f"Writing ... {count} words"),
+            )
+        console.print(f"Wrote {done} words into {folder}.")
+        for each in found:
+            for reason, count in each.skipped.items():
+                console.print(f"{each.name}: {count} left out, {reason}.")
+
+
+def _aligned(status: Status, name: str, count: int) -> None:
+    status.update(f"Aligning {name} ... {count} lines")
 
 
 @app.command()
