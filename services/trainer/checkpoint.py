@@ -3,17 +3,21 @@
 import json
 import shutil
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from trainer.network import Crnn, plain
 from trainer.state import Epoch, State
 
 STATE = "state.json"
 MODEL = "model.keras"
+AVERAGE = "average.npz"
 BEST = "best.keras"
 RUN = "run_id.txt"
 
@@ -34,19 +38,24 @@ class Checkpoint:
     def exists(self) -> bool:
         return (self.folder / STATE).is_file()
 
-    def save(self, state: State, model: Crnn) -> None:
+    def save(self, state: State, model: Crnn, average: Sequence[NDArray[Any]] = ()) -> None:
+        """Write a state, the network with its optimizer, and what its average keeps."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        # the state names the file of its own weights: the two cannot be mixed up
-        file = f"{state.epoch:04d}-{state.batch:06d}-{MODEL}"
+        # the state names the files of its own weights: none of them can be mixed up
+        stem = f"{state.epoch:04d}-{state.batch:06d}-"
+        file = stem + MODEL
+        np.savez(self.folder / f"new-{AVERAGE}", *average)
+        (self.folder / f"new-{AVERAGE}").replace(self.folder / (stem + AVERAGE))
         model.save(self.folder / f"new-{MODEL}")
         (self.folder / f"new-{MODEL}").replace(self.folder / file)
         seeds = [keras.ops.convert_to_numpy(seed).tolist() for seed in _seeds(model)]
         written = json.dumps({**asdict(state), "model": file, "seeds": seeds}, indent=1)
         (self.folder / f"{STATE}.new").write_text(written, encoding="utf-8")
         (self.folder / f"{STATE}.new").replace(self.folder / STATE)
-        for old in self.folder.glob(f"*-{MODEL}"):
-            if old.name != file:
-                old.unlink()
+        for name in (MODEL, AVERAGE):
+            for old in self.folder.glob(f"*-{name}"):
+                if old.name != stem + name:
+                    old.unlink()
 
     def save_best(self, model: Crnn) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -64,6 +73,15 @@ class Checkpoint:
         for seed, value in zip(_seeds(model), saved, strict=False):
             seed.assign(value)
         return state, model
+
+    def average(self) -> list[NDArray[Any]] | None:
+        """What the average of the last state keeps; None where there was none."""
+        file = self._read()[1]
+        try:
+            with np.load(file.with_name(file.name.replace(MODEL, AVERAGE))) as kept:
+                return [kept[name] for name in kept.files] or None
+        except FileNotFoundError:
+            return None
 
     def _read(self) -> tuple[State, Path, list[list[int]]]:
         try:

@@ -15,7 +15,8 @@ class Recipe:
     """Settings of one training.
 
     `minutes` bounds the training, over all its resumptions; the learning rate has come
-    down by then. `patience` counts epochs without a better validation CER.
+    down by then. `patience` counts epochs without a better validation CER. `averaging` is the
+    share of the averaged weights that a step leaves in place; 0 averages nothing.
     """
 
     size: SizeName = "small"
@@ -25,6 +26,7 @@ class Recipe:
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-2
     warmup: float = 0.03
+    averaging: float = 0.999
     patience: int = 10
     seed: int = 1
     augment: bool = True

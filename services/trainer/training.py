@@ -13,6 +13,7 @@ from keras import ops
 
 from recognizer import decode
 from recognizer.alphabet import Alphabet
+from trainer.average import Average
 from trainer.batches import Batch, Pipeline
 from trainer.checkpoint import Checkpoint, CheckpointError
 from trainer.ctc import ctc_loss
@@ -90,6 +91,8 @@ class Training:
                 recipe.size, data.alphabet.classes, seed=recipe.seed, precision=recipe.precision
             )
             compile_model(self.model, recipe)
+        kept = checkpoint.average() if resume else None
+        self.average = Average(self.model, recipe.averaging, kept)
 
     def _same(self, state: State) -> None:
         """Epochs, minutes and patience may change between a run and its resumption."""
@@ -136,7 +139,7 @@ class Training:
 
     def _save(self) -> None:
         self.state.seconds = time.monotonic() - self._clock
-        self.checkpoint.save(self.state, self.model)
+        self.checkpoint.save(self.state, self.model, self.average.values)
 
     def _out_of_time(self) -> bool:
         limit = self.recipe.minutes
@@ -154,6 +157,7 @@ class Training:
             loss = float(self.model.train_on_batch(batch.ink, targets))
             self._first_fault(loss)
             state.batch += 1
+            self.average.follow(state.batch)
             state.seen += batch.fresh
             state.loss_sum += loss * batch.fresh
             listener.on_batch(state, state.seen / len(self.data.train), state.loss_sum / state.seen)
@@ -195,6 +199,16 @@ class Training:
         return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fall)))
 
     def _close_epoch(self, listener: Listener, pipeline: Pipeline) -> None:
+        with self.average.in_place():
+            epoch = self._validated(pipeline)
+        self.state.epoch += 1
+        self.state.batch = self.state.seen = 0
+        self.state.loss_sum = 0.0
+        self._save()
+        listener.on_epoch(epoch, self.state)
+
+    def _validated(self, pipeline: Pipeline) -> Epoch:
+        """What the epoch came to; a network better than those before it is kept."""
         state = self.state
         started = state.history[-1].seconds if state.history else 0.0
         trained = time.monotonic() - self._clock - started
@@ -225,11 +239,7 @@ class Training:
             self.checkpoint.save_best(self.model)
         else:
             state.stale += 1
-        state.epoch += 1
-        state.batch = state.seen = 0
-        state.loss_sum = 0.0
-        self._save()
-        listener.on_epoch(epoch, state)
+        return epoch
 
 
 def compile_model(model: Crnn, recipe: Recipe) -> None:

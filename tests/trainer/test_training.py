@@ -91,6 +91,33 @@ def values(model: Any) -> list[Any]:
     ]
 
 
+def test_the_average_of_the_weights_is_what_is_validated_and_kept(
+    prepared: Callable[..., Any], pipeline: Pipeline, eager: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at after every step, the young average is a plain one of nearly all weights so far."""
+    monkeypatch.setattr("trainer.average.EVERY", 1)
+    training = prepared(replace(RECIPE, epochs=1))
+    seen = []
+    follow = training.average.follow
+
+    def watched(step: int) -> None:
+        seen.append(training.model.get_weights())
+        follow(step)
+
+    monkeypatch.setattr(training.average, "follow", watched)
+    training.run(Journal(), pipeline)
+    mean = seen[0]
+    for looks, weights in enumerate(seen[1:], 1):
+        decay = looks / (looks + 10)
+        mean = [decay * old + (1 - decay) * new for old, new in zip(mean, weights, strict=True)]
+    kept, last = training.checkpoint.best().get_weights(), training.model.get_weights()
+    for expected, mine in zip(mean, kept, strict=True):
+        np.testing.assert_allclose(mine, expected, atol=1e-5)
+    # training itself goes on from the last weights, not from their average
+    assert all(np.array_equal(a, b) for a, b in zip(last, seen[-1], strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(last, kept, strict=True))
+
+
 def test_a_resumed_training_is_the_uninterrupted_one(
     prepared: Callable[..., Any], pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,7 +259,8 @@ def test_without_validation_the_last_network_is_the_best(
     eager: None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    training = prepared(replace(RECIPE, patience=1), train=WORDS.samples("train")[:4], val=[])
+    recipe = replace(RECIPE, patience=1, averaging=0)
+    training = prepared(recipe, train=WORDS.samples("train")[:4], val=[])
     with caplog.at_level(logging.WARNING):
         assert training.run(Journal(), pipeline) == "all epochs"
     assert "nothing to validate on" in caplog.text
