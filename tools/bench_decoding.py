@@ -20,14 +20,14 @@ sys.path.insert(0, str(ROOT / "services"))
 from recognizer.bundle import Bundle  # noqa: E402  # after the path it is found by
 from recognizer.reading import Reading  # noqa: E402
 from recognizer.recognizer import Recognizer  # noqa: E402
-from trainer import calibration  # noqa: E402
 from trainer.bootstrap import STARTER_BUNDLE  # noqa: E402
-from trainer.calibration import Characters, RiskCoverage, calibration_error  # noqa: E402
 from trainer.corpus import Corpus  # noqa: E402
 from trainer.datasets.base import Dataset, Sample, Split  # noqa: E402
 from trainer.datasets.catalogue import open_dataset  # noqa: E402
-from trainer.fitting import enriched, fit, readings, see  # noqa: E402
-from trainer.linguistics import texts_of  # noqa: E402
+from trainer.decoding import calibration  # noqa: E402
+from trainer.decoding.calibration import Characters, RiskCoverage, calibration_error  # noqa: E402
+from trainer.decoding.fitting import enriched, fit, readings, see  # noqa: E402
+from trainer.decoding.linguistics import texts_of  # noqa: E402
 from trainer.metrics import score  # noqa: E402
 from trainer.settings import load  # noqa: E402
 

@@ -93,6 +93,7 @@ def api(settings: Settings, root: Path, env: dict[str, str]) -> Task:
         ready_url=f"{settings.api_url}/health/ready",
         when_ready=f"Ready: {settings.api_url} (/docs documents every call). Try:\n"
         + command_to_try(settings, root),
+        grace=30.0,  # more than SHUTDOWN_SECONDS
     )
 
 

@@ -10,6 +10,7 @@ from recognizer.alphabet import Alphabet
 FORMAT = 1
 NAME = "recognizer.json"
 NETWORK = "model.onnx"
+CARD = "MODEL_CARD.md"
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Level = Literal["word", "line"]

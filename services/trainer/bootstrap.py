@@ -9,6 +9,7 @@ from pathlib import Path
 import mlflow
 
 from recognizer.bundle import Bundle
+from recognizer.manifest import CARD
 from trainer.gate import Decision
 from trainer.registry import REAL, STARTER, Registry, Version
 from trainer.tracking import EXPERIMENT
@@ -30,7 +31,7 @@ def register_starter(registry: Registry) -> Version:
         bundle = Bundle.load(STARTER_BUNDLE)
         mlflow.set_experiment(EXPERIMENT)
         with mlflow.start_run(run_name="starter"):
-            mlflow.log_artifact(str(bundle.path / "MODEL_CARD.md"))
+            mlflow.log_artifact(str(bundle.path / CARD))
             version = registry.register(
                 bundle,
                 description="The starter model that comes with the project; see its model card.",

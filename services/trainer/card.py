@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from trainer.corpus import Corpus
 from trainer.datasets.base import SPLITS
-from trainer.fitting import Decoding
+from trainer.decoding.fitting import Decoding
 from trainer.metrics import Scores
 from trainer.recipe import Recipe
 

@@ -16,18 +16,17 @@ from PIL import Image
 
 from recognizer.alphabet import Alphabet
 from recognizer.bundle import Bundle, seal
-from recognizer.manifest import NETWORK, Golden, Input, Manifest
+from recognizer.manifest import CARD, NETWORK, Golden, Input, Manifest
 from recognizer.recognizer import Recognizer
 from trainer.checkpoint import Checkpoint
 from trainer.datasets.base import Sample
 from trainer.datasets.synthetic import SyntheticDataset
-from trainer.fitting import Decoding
+from trainer.decoding.fitting import Decoding
 from trainer.network import Crnn, reader
 from trainer.recipe import Recipe
 from trainer.sizes import BLANK
 from trainer.transfer import KERAS_MODEL
 
-CARD = "MODEL_CARD.md"
 GOLDEN_IMAGES = 4
 
 
@@ -57,7 +56,7 @@ def export_bundle(
     Args:
         card: text of MODEL_CARD.md.
         path: of the bundle; what lies there is replaced once the new one is whole.
-        decoding: its language model, lexicon and calibration (`trainer.fitting`).
+        decoding: its language model, lexicon and calibration (`trainer.decoding.fitting`).
 
     Raises:
         ExportError: Keras runs on a backend that exports no ONNX.

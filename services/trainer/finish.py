@@ -13,10 +13,10 @@ from trainer.card import model_card
 from trainer.checkpoint import Checkpoint
 from trainer.corpus import Corpus
 from trainer.datasets.base import Dataset, Sample
+from trainer.decoding.fitting import Decoding, fit
+from trainer.decoding.linguistics import texts_of
 from trainer.evaluation import Evaluation, evaluate
 from trainer.export import export_bundle
-from trainer.fitting import Decoding, fit
-from trainer.linguistics import texts_of
 from trainer.metrics import Scores
 from trainer.network import Crnn
 from trainer.recipe import Recipe

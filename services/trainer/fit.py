@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from recognizer.alphabet import Alphabet
 from recognizer.bundle import Bundle
 from trainer.batches import Pipeline
 from trainer.checkpoint import Checkpoint
@@ -49,13 +50,17 @@ def fit(
 
     Args:
         start: folder of a bundle to train on from; its characters stay in the alphabet.
-        resume: go on from the checkpoint in `folder`.
+        resume: go on from the checkpoint in `folder`, whatever it started from.
 
     Raises:
         CheckpointError, DatasetError: each with a message for the user.
     """
-    base = Bundle.load(start) if start else None
-    corpus = Corpus.of(datasets, base=base.alphabet if base else None)
+    checkpoint = Checkpoint(folder)
+    base = Bundle.load(start) if start and not resume else None
+    known = base.alphabet if base else None
+    if resume:
+        known = Alphabet(checkpoint.state().alphabet)
+    corpus = Corpus.of(datasets, base=known)
     for reason, count in corpus.skipped().items():
         log.warning("left out: %d, %s", count, reason)
     data = Data(corpus.digest(), corpus.alphabet, corpus.training(), corpus.validation())
@@ -64,7 +69,7 @@ def fit(
     training = Training(
         recipe,
         data,
-        Checkpoint(folder),
+        checkpoint,
         resume=resume,
         start=network,
         origin=origin,

@@ -10,22 +10,22 @@ import mlflow
 from mlflow.entities import RunStatus
 
 from recognizer.bundle import Bundle
+from recognizer.manifest import CARD
 from recognizer.recognizer import Recognizer
 from trainer.batches import Pipeline
 from trainer.bootstrap import STARTER_BUNDLE
 from trainer.checkpoint import Checkpoint
 from trainer.corpus import Corpus
 from trainer.datasets.base import Dataset, Sample
-from trainer.export import CARD
+from trainer.decoding.fitting import diagnose
 from trainer.finish import Finished, finish
-from trainer.fitting import diagnose
 from trainer.gate import Decision
 from trainer.metrics import Scores
 from trainer.recipe import Recipe
 from trainer.registry import Registry, Version
 from trainer.settings import Settings
 from trainer.state import Epoch, State
-from trainer.submit import submit
+from trainer.submit import Origin, submit
 from trainer.tracking import Tracking, tracked
 from trainer.training import Data, Ending, Listener, Training, validate
 from trainer.transfer import NOTHING, start_from
@@ -138,9 +138,8 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
         version, decision = submit(
             registry,
             finished.bundle,
-            corpus,
-            scores,
-            size=recipe.size,
+            Origin(corpus.name, corpus.real, recipe.size, scores),
+            corpus.datasets,
             data_dir=settings.data_dir,
             force=plan.force,
         )
@@ -156,7 +155,7 @@ def _log(finished: Finished, test: Sequence[Sample], tracking: Tracking) -> Scor
     """Tell MLflow how the bundle read its test splits."""
     for name, evaluation in finished.tests.items():
         tracking.test(name, evaluation)
-    mlflow.log_text(finished.card, "MODEL_CARD.md")
+    mlflow.log_text(finished.card, CARD)
     _log_confidence(Recognizer(finished.bundle), test)
     whole = finished.whole()
     if whole is None:

@@ -1,52 +1,75 @@
 """A finished bundle becomes a version, and the gate decides whether it goes into production."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
 
 from recognizer.bundle import Bundle
+from recognizer.manifest import CARD
 from trainer import gate
-from trainer.corpus import Corpus
+from trainer.datasets.base import Dataset
 from trainer.datasets.catalogue import at_hand
 from trainer.gate import Decision
 from trainer.metrics import Scores
 from trainer.registry import REAL, Registry, Version
-from trainer.sizes import SizeName
+from trainer.tracking import EXPERIMENT
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a version was made from, as the registry keeps it."""
+
+    data: str
+    """Its sources in a line."""
+    real: bool
+    """Whether any of them was written by a hand."""
+    size: str | None = None
+    scores: Scores | None = None
+    """On its test splits, greedy decoder."""
+
+    @property
+    def description(self) -> str:
+        return f"{self.size + ' ' if self.size else ''}CRNN trained on {self.data}."
+
+    @property
+    def tags(self) -> dict[str, str]:
+        tags = {"datasets": self.data, REAL: str(self.real).lower()}
+        if self.size:
+            tags["size"] = self.size
+        if self.scores:
+            tags["test_cer"] = f"{self.scores.cer:.5f}"
+            tags["test_wer"] = f"{self.scores.wer:.5f}"
+        return tags
 
 
 def submit(
     registry: Registry,
     bundle: Bundle,
-    corpus: Corpus,
-    scores: Scores | None,
+    origin: Origin,
+    datasets: Sequence[Dataset],
     *,
-    size: SizeName,
     data_dir: Path,
     force: bool = False,
 ) -> tuple[Version, Decision]:
     """Register a bundle within the active MLflow run; promote it if the gate lets it pass.
 
     Args:
-        corpus: what it was trained on.
-        scores: of its test splits, greedy decoder.
-        data_dir: where real sets may lie that the gate compares on, besides the corpus.
+        datasets: what the gate compares on, besides the real sets in `data_dir`.
         force: promote it whatever the gate finds.
 
     Raises:
         RegistryError: the registry refuses.
     """
     incumbent = registry.current()
-    tags = {"size": size, "datasets": corpus.name, REAL: str(corpus.real).lower()}
-    if scores:
-        tags |= {"test_cer": f"{scores.cer:.5f}", "test_wer": f"{scores.wer:.5f}"}
-    description = f"{size} CRNN trained on {corpus.name}."
-    version = registry.register(bundle, description=description, tags=tags)
+    version = registry.register(bundle, description=origin.description, tags=origin.tags)
     log.info("registered version %s", version.number)
-    real = {dataset.name: dataset for dataset in (*at_hand(data_dir), *corpus.datasets)}
+    real = {dataset.name: dataset for dataset in (*at_hand(data_dir), *datasets)}
     sets = gate.frozen_sets(list(real.values()))
     log.info("the gate compares on %s", ", ".join(f"{k} ({len(v)})" for k, v in sets.items()))
     new = gate.measure(bundle.path, sets)
@@ -58,7 +81,7 @@ def submit(
         new,
         current,
         incumbent=incumbent.number if incumbent else None,
-        new_is_real=corpus.real,
+        new_is_real=origin.real,
         incumbent_is_real=incumbent.real if incumbent else False,
         force=force,
     )
@@ -69,3 +92,21 @@ def submit(
         registry.promote(version.number)
     log.info("gate: %s. %s", decision.decision, decision.reason)
     return version, decision
+
+
+def register(
+    registry: Registry,
+    bundle: Bundle,
+    origin: Origin,
+    datasets: Sequence[Dataset],
+    *,
+    data_dir: Path,
+    force: bool = False,
+) -> tuple[Version, Decision]:
+    """The same for a bundle made elsewhere, in an MLflow run of its own."""
+    mlflow.set_experiment(EXPERIMENT)
+    with mlflow.start_run(run_name=f"registered {bundle.path.name}"):
+        mlflow.log_params({"datasets": origin.data})
+        if (bundle.path / CARD).is_file():
+            mlflow.log_artifact(str(bundle.path / CARD))
+        return submit(registry, bundle, origin, datasets, data_dir=data_dir, force=force)

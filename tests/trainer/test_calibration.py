@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recognizer.reading import Character, Reading, calibrated
-from trainer.calibration import (
+from trainer.decoding.calibration import (
     Binning,
     Characters,
     RiskCoverage,

@@ -19,7 +19,20 @@ def run(*arguments: str, **environment: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "bootstrap", "evaluate", "predict", "promote", "export", "datasets", "fetch"],
+    [
+        "train",
+        "bootstrap",
+        "evaluate",
+        "predict",
+        "promote",
+        "register",
+        "export",
+        "datasets",
+        "fetch",
+        "fit",
+        "pack",
+        "words",
+    ],
 )
 def test_each_command_explains_itself(command: str) -> None:
     status, output = run(command, "--help")

@@ -13,10 +13,10 @@ from recognizer.prepare import prepare
 from recognizer.recognizer import Recognizer
 from trainer.checkpoint import CheckpointError, load_model
 from trainer.datasets.synthetic import SyntheticDataset
+from trainer.decoding.fitting import Decoding
+from trainer.decoding.language import estimate
+from trainer.decoding.linguistics import Linguistics
 from trainer.export import export_bundle
-from trainer.fitting import Decoding
-from trainer.language import estimate
-from trainer.linguistics import Linguistics
 from trainer.network import Crnn, build
 from trainer.recipe import Recipe
 from trainer.transfer import KERAS_MODEL, fits, transfer

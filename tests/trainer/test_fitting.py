@@ -9,8 +9,8 @@ from bundles import bars, make_bundle
 from recognizer import image
 from recognizer.image import Gray
 from recognizer.recognizer import Recognizer
-from trainer import words
-from trainer.fitting import diagnose, enriched, fit
+from trainer.decoding import vocabulary
+from trainer.decoding.fitting import diagnose, enriched, fit
 
 TEXTS = ["aa a aaa", "a aa", "aaa aaa a", "a a aa", "aa aa"]
 
@@ -35,9 +35,9 @@ class Broken(Bars):
 
 @pytest.fixture(autouse=True)
 def few_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "LINES", 50)
+    monkeypatch.setattr(vocabulary, "LINES", 50)
     known = {"a": 0.5, "aa": 0.3, "aaa": 0.2}
-    monkeypatch.setattr(words, "frequencies", lambda language: known)
+    monkeypatch.setattr(vocabulary, "frequencies", lambda language: known)
 
 
 def test_confidences_come_to_mean_what_they_say(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ OURS = ("api", "recognizer", "trainer")
 
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch"}
 CORE = ["network", "training", "checkpoint", "transfer", "batches", "augment", "metrics", "recipe"]
-CORE += ["sizes", "state", "ctc", "fit", "corpus", "pack"]
-# Asks which backend runs before it takes the faster loss of one: seen by the test on JAX.
-ASKS = {"trainer.ctc": {"tensorflow"}}
+CORE += ["sizes", "state", "ctc", "normalization", "average", "fit", "corpus", "pack"]
+# Ask which backend runs before they take the faster kernel of one: seen by the test on JAX.
+ASKS = {"trainer.ctc": {"tensorflow"}, "trainer.normalization": {"tensorflow"}}
 
 
 @cache

@@ -7,8 +7,8 @@ import pytest
 
 from recognizer.alphabet import Alphabet
 from recognizer.language import LanguageModel, Ngrams
-from trainer import words
-from trainer.language import estimate
+from trainer.decoding import vocabulary
+from trainer.decoding.language import estimate
 
 ALPHABET = Alphabet(" abcdefghijklmnopqrstuvwxyz")
 LINES = [
@@ -84,13 +84,13 @@ def test_no_text_and_odd_orders_are_refused() -> None:
         estimate(["a"], order=9)
 
 
-@pytest.mark.parametrize("language", words.LANGUAGES)
+@pytest.mark.parametrize("language", vocabulary.LANGUAGES)
 def test_drawn_lines_have_the_words_of_their_language(language: str) -> None:
-    lines = words.lines(language, 200)
-    assert lines == words.lines(language, 200)
+    lines = vocabulary.lines(language, 200)
+    assert lines == vocabulary.lines(language, 200)
     found = "".join(c if c.isalpha() else " " for c in " ".join(lines)).lower().split()
     common = {"en": "the", "fr": "de"}[language]
     share = found.count(common) / len(found)
-    assert share == pytest.approx(words.frequencies(language)[common], rel=0.6)
+    assert share == pytest.approx(vocabulary.frequencies(language)[common], rel=0.6)
     assert any(line[0].isupper() for line in lines)
     assert all(line == line.strip() and "  " not in line for line in lines)

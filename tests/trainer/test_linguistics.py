@@ -16,12 +16,12 @@ from recognizer.language import LanguageModel, Ngrams
 from recognizer.lexicon import Lexicon
 from recognizer.manifest import Calibration, Language, Words
 from recognizer.recognizer import Recognizer
-from trainer import words
 from trainer.datasets.synthetic import SyntheticDataset
-from trainer.fitting import Decoding, enriched
-from trainer.language import estimate
-from trainer.linguistics import Linguistics, texts_of
-from trainer.tuning import Line, guided_scores, tune
+from trainer.decoding import vocabulary
+from trainer.decoding.fitting import Decoding, enriched
+from trainer.decoding.language import estimate
+from trainer.decoding.linguistics import Linguistics, texts_of
+from trainer.decoding.tuning import Line, guided_scores, tune
 
 ALPHABET = Alphabet(" abcdefghijklmnopqrstuvwxyz")
 SENTENCES = [
@@ -75,9 +75,12 @@ def test_tuned_weights_read_better_than_none() -> None:
 def test_training_texts_and_frequencies_make_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(words, "LINES", 300)
-    few = {name: dict(list(words.frequencies(name).items())[:200]) for name in words.LANGUAGES}
-    monkeypatch.setattr(words, "frequencies", few.__getitem__)
+    monkeypatch.setattr(vocabulary, "LINES", 300)
+    few = {
+        name: dict(list(vocabulary.frequencies(name).items())[:200])
+        for name in vocabulary.LANGUAGES
+    }
+    monkeypatch.setattr(vocabulary, "frequencies", few.__getitem__)
     made = Linguistics.of(["Callitris rhomboidea", "the Callitris"])
     assert {"callitris", "rhomboidea", "the", "dans"} <= set(made.words)
     assert made.words["callitris"] > made.words["rhomboidea"]

@@ -35,6 +35,11 @@ class SameWords:
         return WORDS.samples("train")[: {"train": 6, "val": 3, "test": 2}[split]]
 
 
+class OneWord(SameWords):
+    def samples(self, split: Split) -> Sequence[Sample]:
+        return super().samples(split)[:1]
+
+
 class Missing(Scrawl):
     def __init__(self) -> None:
         super().__init__("2", "b", 40)
@@ -105,6 +110,9 @@ def test_fitting_needs_no_mlflow_and_its_checkpoint_reads(tmp_path: Path) -> Non
     assert finished.tests["words"].scores.samples == 2
     assert "2 epochs from random weights" in finished.card
     assert "| words | 6 / 3 / 2 |" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
-    # trained on from that bundle, whose characters stay
-    assert fit(recipe, [SameWords()], tmp_path / "on", Quiet(), start=tmp_path / "bundle")
-    assert Checkpoint(tmp_path / "on").state().origin == "the bundle bundle"
+    # trained on from that bundle, whose characters stay, also when that training is resumed
+    on = tmp_path / "on"
+    assert fit(recipe, [OneWord()], on, Quiet(), start=tmp_path / "bundle") == "all epochs"
+    assert fit(further, [OneWord()], on, Quiet(), resume=True) == "all epochs"
+    assert Checkpoint(on).state().origin == "the bundle bundle"
+    assert Checkpoint(on).state().alphabet == state.alphabet

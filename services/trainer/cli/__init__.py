@@ -1,9 +1,9 @@
 """The command line. A command imports what is slow to import when it runs."""
 
-from trainer.cli import data, portable, train, use
+from trainer.cli import data, portable, train, use, versions
 from trainer.cli.common import app
 
-__all__ = ["app", "data", "main", "portable", "train", "use"]
+__all__ = ["app", "data", "main", "portable", "train", "use", "versions"]
 
 
 def main() -> None:

@@ -71,8 +71,8 @@ def words(
         known = settings()
         from recognizer.recognizer import Recognizer
         from trainer.datasets.catalogue import open_dataset
-        from trainer.datasets.single import SingleWords
         from trainer.pack import pack as write
+        from trainer.words import SingleWords
 
         lines = [open_dataset(name, known.data_dir) for name in dataset or []]
         if not lines:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainer.cli.common import Datasets, Failure, app, console, reported, settings
+from trainer.cli.versions import tell
 from trainer.recipe import Recipe
 from trainer.settings import Settings
 from trainer.sizes import SIZES, SizeName
@@ -169,13 +170,7 @@ def _say(outcome: "Outcome", plan: "Plan") -> None:
             f"Test: CER {outcome.scores.cer:.2%}, WER {outcome.scores.wer:.2%} on "
             f"{outcome.scores.samples} samples, greedy decoder."
         )
-    console.print(f"Registered as version {outcome.version.number} (run {outcome.run_id}).")
-    console.print(f"Gate: {outcome.decision.decision}. {outcome.decision.reason}")
-    if not outcome.decision.promotes:
-        console.print(
-            f"To promote it all the same: python -m trainer promote "
-            f"--version {outcome.version.number}"
-        )
+    tell(outcome.version, outcome.decision)
 
 
 class Stop:

@@ -1,4 +1,4 @@
-"""`evaluate`, `predict`, `promote`, `export`: use versions."""
+"""`evaluate`, `predict`, `export`: use versions."""
 
 from functools import partial
 from pathlib import Path
@@ -111,26 +111,6 @@ def predict(
                 typer.echo(f"{file}\t{reading.confidence:.0%}\t{reading.text}")
         if failed:
             raise Failure(f"{failed} of {len(images)} images could not be read.")
-
-
-@app.command()
-def promote(
-    version: Annotated[int, typer.Option("--version", "-v", min=1, help="Its number.")],
-) -> None:
-    """Make a version the one that MODEL_URI names: move the stage or the alias to it.
-
-    The API notices within POLL_SECONDS and swaps without losing a request. To roll back,
-    promote the version before.
-    """
-    with reported():
-        known = settings()
-        from trainer.registry import Registry
-
-        registry = Registry(known.mlflow_tracking_uri, known.address)
-        before = registry.current()
-        registry.promote(str(version))
-        came = f" (before: version {before.number})" if before else ""
-        console.print(f"{known.model_uri} is now version {version}{came}.")
 
 
 @app.command()

@@ -8,9 +8,9 @@ from pathlib import Path
 from recognizer import language, lexicon
 from recognizer.alphabet import normalise
 from recognizer.language import Ngrams
-from trainer import words as drawing
 from trainer.datasets.base import Dataset
-from trainer.language import estimate
+from trainer.decoding import vocabulary as drawing
+from trainer.decoding.language import estimate
 
 TRUST = 3
 """How often a line somebody wrote counts, against one of drawn words."""

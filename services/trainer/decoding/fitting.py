@@ -17,8 +17,9 @@ from recognizer.manifest import DECODERS, Calibration, Decoder, Language, Manife
 from recognizer.prepare import Prepared, prepare
 from recognizer.reading import Reading
 from recognizer.recognizer import Recognizer
-from trainer import tuning
-from trainer.calibration import (
+from trainer.datasets.base import Sample
+from trainer.decoding import tuning
+from trainer.decoding.calibration import (
     Characters,
     RiskCoverage,
     calibration_error,
@@ -28,8 +29,7 @@ from trainer.calibration import (
     plot_reliability,
     plot_risk,
 )
-from trainer.datasets.base import Sample
-from trainer.linguistics import Linguistics
+from trainer.decoding.linguistics import Linguistics
 from trainer.metrics import score
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from recognizer.language import LanguageModel
 from recognizer.lexicon import Lexicon
 from recognizer.manifest import Language, Words
 from recognizer.recognizer import guided
-from trainer.linguistics import Linguistics
+from trainer.decoding.linguistics import Linguistics
 from trainer.metrics import Scores, score
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from recognizer.recognizer import Recognizer
 from trainer.cli import app
 from trainer.datasets.base import Sample, Split
 from trainer.datasets.lines import LinesDataset
-from trainer.datasets.single import SingleWords, tight
+from trainer.words import SingleWords, tight
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""How a version decodes and what its confidences mean: language model, lexicon, calibration."""
