@@ -21,7 +21,6 @@ from recognizer.recognizer import Recognizer
 from trainer.checkpoint import Checkpoint
 from trainer.datasets.base import Sample
 from trainer.datasets.synthetic import SyntheticDataset
-from trainer.decoding.fitting import Decoding
 from trainer.network import Crnn, reader
 from trainer.recipe import Recipe
 from trainer.sizes import BLANK
@@ -45,8 +44,6 @@ def export_bundle(
     spec: Input,
     card: str,
     path: Path,
-    *,
-    decoding: Decoding | None = None,
 ) -> Bundle:
     """Write a network as a bundle.
 
@@ -56,7 +53,6 @@ def export_bundle(
     Args:
         card: text of MODEL_CARD.md.
         path: of the bundle; what lies there is replaced once the new one is whole.
-        decoding: its language model, lexicon and calibration (`trainer.decoding.fitting`).
 
     Raises:
         ExportError: Keras runs on a backend that exports no ONNX.
@@ -88,14 +84,15 @@ def export_bundle(
             golden=golden,
             files={},
         )
-        if decoding:
-            decoding.write(new)
-            manifest = decoding.manifest(manifest)
         texts = _read_golden(seal(new, manifest))
-        bundle = seal(new, manifest.model_copy(update={"golden": texts}))
-        Recognizer(bundle, threads=1).check()
-        shutil.rmtree(path, ignore_errors=True)
-        new.rename(path)
+        return put(seal(new, manifest.model_copy(update={"golden": texts})), path)
+
+
+def put(bundle: Bundle, path: Path) -> Bundle:
+    """Move a bundle that reads its golden images to where it belongs, over what lies there."""
+    Recognizer(bundle, threads=1).check()
+    shutil.rmtree(path, ignore_errors=True)
+    bundle.path.rename(path)
     return replace(bundle, path=path)
 
 

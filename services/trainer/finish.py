@@ -13,10 +13,10 @@ from trainer.card import model_card
 from trainer.checkpoint import Checkpoint
 from trainer.corpus import Corpus
 from trainer.datasets.base import Dataset, Sample
-from trainer.decoding.fitting import Decoding, fit
+from trainer.decoding.fitting import Decoding, enriched, fit
 from trainer.decoding.linguistics import texts_of
 from trainer.evaluation import Evaluation, evaluate
-from trainer.export import export_bundle
+from trainer.export import export_bundle, put
 from trainer.metrics import Scores
 from trainer.network import Crnn
 from trainer.recipe import Recipe
@@ -74,8 +74,10 @@ def finish(
             inherited=inherited,
         )
 
-    with TemporaryDirectory() as folder:
-        draft = export_bundle(model, corpus.alphabet, spec, card({}), Path(folder) / "bundle")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # beside its place, so that it can be moved there
+    with TemporaryDirectory(dir=path.parent, prefix=".bundle-") as folder:
+        draft = export_bundle(model, corpus.alphabet, spec, card({}), Path(folder) / "draft")
         recognizer = Recognizer(draft)
         found = {
             dataset.name: evaluate(
@@ -84,9 +86,9 @@ def finish(
             for dataset in corpus.datasets
         }
         decoding = fit(draft, _handwriting(corpus), texts_of(corpus.datasets))
-    tests = {name: evaluation for name, evaluation in found.items() if evaluation.judged}
-    text = card({name: each.scores for name, each in tests.items()}, decoding)
-    bundle = export_bundle(model, corpus.alphabet, spec, text, path, decoding=decoding)
+        tests = {name: evaluation for name, evaluation in found.items() if evaluation.judged}
+        text = card({name: each.scores for name, each in tests.items()}, decoding)
+        bundle = put(enriched(draft, decoding, Path(folder) / "bundle", card=text), path)
     return Finished(bundle, text, tests)
 
 

@@ -13,7 +13,7 @@ from recognizer.prepare import prepare
 from recognizer.recognizer import Recognizer
 from trainer.checkpoint import CheckpointError, load_model
 from trainer.datasets.synthetic import SyntheticDataset
-from trainer.decoding.fitting import Decoding
+from trainer.decoding.fitting import Decoding, enriched
 from trainer.decoding.language import estimate
 from trainer.decoding.linguistics import Linguistics
 from trainer.export import export_bundle
@@ -71,18 +71,19 @@ def test_exporting_again_replaces_the_bundle_whole(network: Crnn, tmp_path: Path
     assert not (tmp_path / "bundle" / "left-over.txt").exists()
 
 
-def test_what_is_known_of_texts_travels_with_the_bundle(network: Crnn, tmp_path: Path) -> None:
+def test_what_is_known_of_texts_travels_with_the_bundle(exported: Bundle, tmp_path: Path) -> None:
     decoding = Decoding(
         temperature=2.0,
         language=Language(file=language.FILE, weight=0.5, bonus=1.0),
         linguistics=Linguistics(estimate(["a line of text"], order=3), {"line": 1}, "one line"),
     )
-    path = tmp_path / "bundle"
-    bundle = export_bundle(network, ALPHABET, SPEC, "# Card", path, decoding=decoding)
+    bundle = enriched(exported, decoding, tmp_path / "bundle", card="# Another card")
     assert {language.FILE, lexicon.FILE} <= set(bundle.manifest.files)
     assert bundle.manifest.temperature == 2.0
     assert bundle.manifest.language == decoding.language
-    assert Recognizer.load(path).decoders == ("greedy", "beam")  # it names no lexicon
+    assert (bundle.path / "MODEL_CARD.md").read_text() == "# Another card"
+    # the manifest names no lexicon
+    assert Recognizer.load(bundle.path).decoders == ("greedy", "beam")
 
 
 def test_a_file_that_is_no_network_is_refused_by_name(tmp_path: Path) -> None:

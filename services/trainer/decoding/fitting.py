@@ -13,7 +13,7 @@ from recognizer import decode
 from recognizer.bundle import Bundle, seal
 from recognizer.decode import LogProbs
 from recognizer.errors import ImageError
-from recognizer.manifest import DECODERS, Calibration, Decoder, Language, Manifest, Words
+from recognizer.manifest import CARD, DECODERS, Calibration, Decoder, Language, Manifest, Words
 from recognizer.prepare import Prepared, prepare
 from recognizer.reading import Reading
 from recognizer.recognizer import Recognizer
@@ -167,13 +167,18 @@ def diagnose(recognizer: Recognizer, samples: Sequence[Sample], folder: Path) ->
     return figures
 
 
-def enriched(bundle: Bundle, decoding: Decoding, path: Path) -> Bundle:
-    """A copy of a bundle that decodes so. `path` must not exist yet."""
+def enriched(bundle: Bundle, decoding: Decoding, path: Path, *, card: str | None = None) -> Bundle:
+    """A copy of a bundle that decodes so, with a model card of its own where one is given.
+
+    `path` must not exist yet.
+    """
     shutil.copytree(bundle.path, path)
     for file in (bundle.manifest.language, bundle.manifest.lexicon):
         if file:
             (path / file.file).unlink()
     decoding.write(path)
+    if card is not None:
+        (path / CARD).write_text(card, encoding="utf-8")
     return seal(path, decoding.manifest(bundle.manifest))
 
 
