@@ -103,7 +103,7 @@ def test_a_registered_version_is_read_by_its_address(
         (["-d", "lines:set", "--decoder", "magic"], "must be one of greedy"),
         (["-d", "lines:set", "--language", "set"], "--language SET=CODE"),
         (["-d", "lines:set", "-m", "nowhere"], "nowhere is no folder with recognizer.json"),
-        (["--remake"], "no readings in kept.json. Read first"),
+        (["--remake"], "kept.json cannot be used"),
         (["-d", "lines:set", "--page", "set/lines.tsv"], "needs the lines"),
     ],
 )

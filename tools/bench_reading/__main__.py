@@ -21,7 +21,7 @@ from tools.bench_reading.sets import TestSet, sets_of
 from tools.bench_reading.table import page_of, percent
 from tools.bench_reading.version import VersionReader
 from trainer.bootstrap import STARTER_BUNDLE
-from trainer.cli.common import Failure, console, reported, settings
+from trainer.cli.common import Failure, choice, console, reported, settings
 from trainer.datasets.base import SPLITS, Split
 from trainer.datasets.catalogue import at_hand, open_dataset
 from trainer.models import bundle_of
@@ -94,7 +94,7 @@ def read(
         known = settings()
         check(page, "readings", "errors")
         if not remake:
-            part = _split(split)
+            part = choice("--split", split, SPLITS)
             run = Run(
                 command=told("bench-reading", sys.argv[2:]),
                 date=datetime.date.today().isoformat(),
@@ -104,7 +104,7 @@ def read(
                 readers={},
             )
             tests = _tests(dataset, part, known, language, limit)
-            decoders = [_decoder(each) for each in decoder or ["greedy"]]
+            decoders = [choice("--decoder", each, DECODERS) for each in decoder or ["greedy"]]
             with ExitStack() as stack:
                 readers = _versions(model or [str(STARTER_BUNDLE)], decoders, known, stack)
                 if with_peers:
@@ -247,20 +247,6 @@ def _pair(text: str, form: str) -> tuple[str, str]:
     if not (name and found and value):
         raise Problem(f"{text!r}: write {form}.")
     return name, value
-
-
-def _decoder(name: str) -> Decoder:
-    for decoder in DECODERS:
-        if decoder == name:
-            return decoder
-    raise Problem(f"--decoder {name}: it must be one of {', '.join(DECODERS)}.")
-
-
-def _split(name: str) -> Split:
-    for split in SPLITS:
-        if split == name:
-            return split
-    raise Problem(f"--split {name}: it must be one of {', '.join(SPLITS)}.")
 
 
 def _say(done: Record | LeftOut) -> None:

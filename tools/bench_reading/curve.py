@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from recognizer.recognizer import Recognizer
 from tools.bench_reading import errors, plots
-from tools.bench_reading.problem import Problem
+from tools.bench_reading.kept import Kept
 from tools.bench_reading.sets import TestSet
 from tools.bench_reading.table import percent, table
 from tools.bench_reading.trial import Trial, train_each
@@ -37,28 +37,13 @@ class Point(BaseModel):
         return mine == (trial.network, trial.minutes, trial.seed, trial.share, data)
 
 
-class Curve(BaseModel):
+class Curve(Kept):
     """Points of one kind of training, and the command that makes them."""
 
-    model_config = ConfigDict(extra="forbid")
+    advice = "Train anew."
 
     command: str
-    points: list[Point] = []
-
-    def save(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        new = file.with_suffix(".new")
-        new.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        new.replace(file)
-
-    @classmethod
-    def load(cls, file: Path) -> "Curve":
-        """Raises `Problem` where there is none, or one of another version."""
-        try:
-            return cls.model_validate_json(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, ValidationError) as error:
-            reason = str(error).splitlines()[0]
-            raise Problem(f"{file} holds no learning curve ({reason}).") from error
+    points: list[Point] = Field(default_factory=list)
 
     def draw(self, file: Path) -> None:
         """CER of each set against lines, on a logarithmic axis."""

@@ -14,7 +14,7 @@ from recognizer.errors import ImageError
 from recognizer.image import Gray
 from tools.bench_reading.problem import Unavailable
 from tools.bench_reading.rapidocr import RapidOcr
-from tools.bench_reading.record import Line, Record
+from tools.bench_reading.record import Record
 from tools.bench_reading.sets import TestSet
 from tools.bench_reading.tesseract import Tesseract
 from trainer.datasets.base import Sample
@@ -57,24 +57,8 @@ class Peer:
                 continue
         texts = self._engine.read(images, test)
         seconds = time.perf_counter() - started
-        return Record(
-            reader=self.name,
-            decoder=self.decoder,
-            set=test.name,
-            level=test.level,
-            language=test.language,
-            seconds=seconds,
-            unreadable=len(test.samples) - len(usable),
-            lines=tuple(
-                Line(
-                    id=sample.id,
-                    document=sample.document,
-                    truth=sample.text,
-                    text=normalise(text),
-                )
-                for sample, text in zip(usable, texts, strict=True)
-            ),
-        )
+        read = [(sample, normalise(text)) for sample, text in zip(usable, texts, strict=True)]
+        return Record.of(self.name, self.decoder, test, read, seconds)
 
 
 @contextmanager

@@ -1,20 +1,21 @@
 """What was read, as it is kept: every reading of a run, so that tables need no second reading."""
 
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from tools.bench_reading.problem import Problem
-from trainer.datasets.base import Split
+from tools.bench_reading.kept import Kept
+from tools.bench_reading.sets import TestSet
+from trainer.datasets.base import Sample, Split
 from trainer.metrics import Interval, Scores, cer_interval, score
 
 
-class _Kept(BaseModel):
+class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Line(_Kept):
+class Line(_Row):
     """One sample and what was read in it."""
 
     id: str
@@ -23,7 +24,7 @@ class Line(_Kept):
     text: str
 
 
-class Record(_Kept):
+class Record(_Row):
     """One reader on one set. `seconds` is the time of reading alone, without starting up."""
 
     reader: str
@@ -34,6 +35,31 @@ class Record(_Kept):
     seconds: float
     unreadable: int
     lines: tuple[Line, ...]
+
+    @classmethod
+    def of(
+        cls,
+        reader: str,
+        decoder: str,
+        test: TestSet,
+        read: Iterable[tuple[Sample, str]],
+        seconds: float,
+    ) -> "Record":
+        """What a reader read in a set; samples without a text were not readable."""
+        lines = tuple(
+            Line(id=sample.id, document=sample.document, truth=sample.text, text=text)
+            for sample, text in read
+        )
+        return cls(
+            reader=reader,
+            decoder=decoder,
+            set=test.name,
+            level=test.level,
+            language=test.language,
+            seconds=seconds,
+            unreadable=len(test.samples) - len(lines),
+            lines=lines,
+        )
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -52,7 +78,7 @@ class Record(_Kept):
         return len(self.lines) / max(self.seconds, 1e-9)
 
 
-class LeftOut(_Kept):
+class LeftOut(_Row):
     """A reader that did not read: all sets, or the one named."""
 
     reader: str
@@ -60,10 +86,10 @@ class LeftOut(_Kept):
     reason: str
 
 
-class Run(BaseModel):
+class Run(Kept):
     """All readings made by one command, in their order."""
 
-    model_config = ConfigDict(extra="forbid")
+    advice = "Read anew, without --remake."
 
     command: str
     date: str
@@ -72,27 +98,5 @@ class Run(BaseModel):
     limit: int | None
     readers: dict[str, str]
     """Name of a reader -> what exactly it is."""
-    records: list[Record] = []
-    left_out: list[LeftOut] = []
-
-    def save(self, file: Path) -> None:
-        """Write the run; what was there before stays until the new one is whole."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        new = file.with_suffix(".new")
-        new.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        new.replace(file)
-
-    @classmethod
-    def load(cls, file: Path) -> "Run":
-        """Raises `Problem` where there is none, or one of another version."""
-        try:
-            return cls.model_validate_json(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise Problem(f"There are no readings in {file}. Read first, without --remake.") from (
-                None
-            )
-        except (OSError, UnicodeDecodeError, ValidationError) as error:
-            reason = str(error).splitlines()[0]
-            raise Problem(
-                f"{file} cannot be used ({reason}). Read anew, without --remake."
-            ) from error
+    records: list[Record] = Field(default_factory=list)
+    left_out: list[LeftOut] = Field(default_factory=list)

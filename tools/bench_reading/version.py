@@ -6,7 +6,7 @@ from recognizer.errors import ReadingError
 from recognizer.manifest import NETWORK
 from recognizer.recognizer import Decoder, Level, Recognizer
 from tools.bench_reading.problem import Unavailable
-from tools.bench_reading.record import Line, Record
+from tools.bench_reading.record import Record
 from tools.bench_reading.sets import TestSet
 from trainer.evaluation import evaluate
 
@@ -36,21 +36,5 @@ class VersionReader:
         except ReadingError as error:
             raise Unavailable(str(error)) from error
         seconds = time.perf_counter() - started
-        return Record(
-            reader=self.name,
-            decoder=self.decoder,
-            set=test.name,
-            level=test.level,
-            language=test.language,
-            seconds=seconds,
-            unreadable=found.unreadable,
-            lines=tuple(
-                Line(
-                    id=each.sample.id,
-                    document=each.sample.document,
-                    truth=each.sample.text,
-                    text=each.text,
-                )
-                for each in found.judged
-            ),
-        )
+        read = [(each.sample, each.text) for each in found.judged]
+        return Record.of(self.name, self.decoder, test, read, seconds)

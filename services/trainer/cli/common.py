@@ -3,9 +3,9 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -25,6 +25,8 @@ for _name, _value in {
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }.items():
     os.environ.setdefault(_name, _value)
+
+Name = TypeVar("Name", bound=str)
 
 console = Console(soft_wrap=True)
 app = typer.Typer(
@@ -59,6 +61,14 @@ Decoder = Annotated[
 
 class Failure(Exception):
     """A command cannot go on; the message is for the user."""
+
+
+def choice(option: str, value: str, names: Sequence[Name]) -> Name:
+    """The one of these names that an option was given. Raises `Failure`."""
+    for name in names:
+        if name == value:
+            return name
+    raise Failure(f"{option} {value}: it must be one of {', '.join(names)}.")
 
 
 @contextmanager

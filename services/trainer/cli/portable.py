@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.status import Status
 
-from trainer.cli.common import Datasets, Failure, app, console, reported, settings
-from trainer.cli.train import Stop, size_named
+from trainer.cli.common import Datasets, Failure, app, choice, console, reported, settings
+from trainer.cli.train import Stop
 from trainer.datasets.base import Split
 from trainer.recipe import Recipe
 from trainer.sizes import DEFINITIONS, SIZES
@@ -131,7 +131,7 @@ def fit(
         if not datasets:
             raise Failure("Name what to train on: -d SOURCE, as often as needed.")
         recipe = Recipe(
-            size=size_named(size),
+            size=choice("--size", size, SIZES),
             epochs=epochs,
             minutes=minutes,
             batch_size=batch_size,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainer.cli.common import Datasets, Failure, app, console, reported, settings
+from trainer.cli.common import Datasets, app, choice, console, reported, settings
 from trainer.cli.versions import tell
 from trainer.recipe import Recipe
 from trainer.settings import Settings
-from trainer.sizes import SIZES, SizeName
+from trainer.sizes import SIZES
 
 if TYPE_CHECKING:
     from trainer.run import Outcome, Plan
@@ -69,7 +69,7 @@ def train(
     with reported():
         known = settings()
         recipe = Recipe(
-            size=size_named(size or known.train_size),
+            size=choice("--size", size or known.train_size, SIZES),
             epochs=epochs,
             minutes=minutes,
             batch_size=batch_size,
@@ -115,14 +115,6 @@ def bootstrap() -> None:
             # nobody is there to choose: settings that changed since mean a new training
             console.print(f"{error} Starting anew.", markup=False)
             _run(plan, known)
-
-
-def size_named(name: str) -> SizeName:
-    """The size of that name. Raises `Failure`."""
-    for size in SIZES:
-        if size == name:
-            return size
-    raise Failure(f"--size {name}: it must be one of {', '.join(SIZES)}.")
 
 
 def _plan(recipe: Recipe, names: Sequence[str], known: Settings, name: str) -> "Plan":

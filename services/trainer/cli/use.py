@@ -8,10 +8,10 @@ import typer
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from recognizer.recognizer import DECODERS, Decoder
-from trainer.cli.common import Datasets, Failure, Model, app, console, reported, settings
+from recognizer.recognizer import DECODERS
+from trainer.cli.common import Datasets, Failure, Model, app, choice, console, reported, settings
 from trainer.cli.common import Decoder as DecoderOption
-from trainer.datasets.base import SPLITS, Split
+from trainer.datasets.base import SPLITS
 
 
 @app.command()
@@ -41,7 +41,7 @@ def evaluate(
         from trainer.evaluation import evaluate as judge
         from trainer.models import bundle_of
 
-        part, how = _split(split), _decoder(decoder)
+        part, how = choice("--split", split, SPLITS), choice("--decoder", decoder, DECODERS)
         names = dataset or [known.train_dataset]
         datasets = [open_dataset(name, known.data_dir) for name in names]
         table = Table("dataset", "samples", "CER", "WER", "edit distance", "exact")
@@ -95,7 +95,7 @@ def predict(
         from recognizer.recognizer import Recognizer
         from trainer.models import bundle_of
 
-        how = _decoder(decoder)
+        how = choice("--decoder", decoder, DECODERS)
         failed = 0
         with bundle_of(model, known) as bundle:
             recognizer = Recognizer.load(bundle)
@@ -154,17 +154,3 @@ def export(
 
 def _advance(bars: Progress, task: TaskID, done: int) -> None:
     bars.update(task, completed=done)
-
-
-def _split(name: str) -> Split:
-    for split in SPLITS:
-        if split == name:
-            return split
-    raise Failure(f"--split {name}: it must be one of {', '.join(SPLITS)}.")
-
-
-def _decoder(name: str) -> Decoder:
-    for decoder in DECODERS:
-        if decoder == name:
-            return decoder
-    raise Failure(f"--decoder {name}: it must be one of {', '.join(DECODERS)}.")
