@@ -1,6 +1,7 @@
 """Trainings to compare: equal conditions, and a network of one head through the same loop."""
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -13,12 +14,28 @@ from samples import scrawls
 from tools.bench_reading import tutorial
 from tools.bench_reading.curve import Curve, Point, grow
 from tools.bench_reading.problem import Problem
-from tools.bench_reading.trial import Trial, corpus_of, some, train
+from tools.bench_reading.trial import INGREDIENTS, Trial, corpus_of, some, train
 from trainer.checkpoint import Checkpoint
 from trainer.corpus import Corpus
+from trainer.datasets.base import Sample, Split
 from trainer.datasets.synthetic import SyntheticDataset
 from trainer.network import reader
 from trainer.sizes import STRIDE
+
+
+@dataclass(frozen=True)
+class Named:
+    """A set of ten scrawls."""
+
+    name: str
+    licence: str = "ours"
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        return {}
+
+    def samples(self, split: Split) -> Sequence[Sample]:
+        return scrawls(10) if split == "train" else ()
 
 
 @pytest.fixture
@@ -53,6 +70,7 @@ def test_every_kind_of_trial_has_a_folder_of_its_own() -> None:
         Trial("small", 1, share=0.125),
         Trial("tutorial", 1),
         Trial("tutorial", 1, plain=True),
+        *(Trial("small", 1, without=each) for each in INGREDIENTS),
     ]
     assert len({trial.name for trial in trials}) == len(trials)
 
@@ -65,6 +83,23 @@ def test_smaller_shares_are_parts_of_larger_ones() -> None:
     assert some(samples, 1.0, 1) == samples
     assert len(some(samples, 0.001, 1)) == 1
     assert some(samples, 0.5, 2) != half
+
+
+def test_a_trial_without_an_ingredient_differs_in_that_alone(corpus: Corpus) -> None:
+    whole = Trial("small", 5)
+    unaugmented = Trial("small", 5, without="augmentation").recipe()
+    assert unaugmented == replace(whole.recipe(), augment=False)
+    assert Trial("small", 5, without="averaging").recipe() == replace(whole.recipe(), averaging=0)
+    both = Corpus.of([Named("lines/own"), *corpus.datasets])
+    real = Trial("small", 5, without="synthetic")
+    assert real.recipe() == whole.recipe()
+    assert {sample.document for sample in real.lines(both)} == {"scrawls"}
+    assert len(whole.lines(both)) == len(real.lines(both)) + 24
+
+
+def test_a_trial_without_any_line_left_says_so(corpus: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="small-no-synthetic-5min: there is nothing left"):
+        train(Trial("small", 5, without="synthetic"), corpus, tmp_path)
 
 
 def test_the_tutorial_network_has_the_time_steps_of_ours_and_learns() -> None:

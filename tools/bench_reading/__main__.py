@@ -4,6 +4,7 @@ import datetime
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -129,6 +130,13 @@ def train(
         typer.Option(help="tutorial, small, large; repeat it. Default: tutorial and small."),
     ] = None,
     dataset: Sources = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also the last network without this: augmentation, averaging, synthetic; "
+            "repeat it."
+        ),
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="As the tutorial trains: no augmentation, Adam.")
     ] = False,
@@ -140,13 +148,15 @@ def train(
     """
     with _reported():
         known = settings()
-        from tools.bench_reading.trial import Trial, corpus_of, train_each
+        from tools.bench_reading.trial import INGREDIENTS, Trial, corpus_of, train_each
 
+        left_out = [choice("--without", each, INGREDIENTS) for each in without or []]
         corpus = corpus_of(_names(dataset), known.data_dir)
         trials = [
             Trial(name, minutes, seed=seed, plain=plain)
             for name in network or ["tutorial", "small"]
         ]
+        trials += [replace(trials[-1], without=each) for each in left_out]
         trained = train_each(trials, corpus, WORK)
         models = " ".join(f"-m {name}={done.bundle}" for name, done in trained.items())
         console.print(f'Now: make bench-reading ARGS="{models} -d ..."', soft_wrap=True)

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 from tools.bench_reading import tutorial
 from tools.bench_reading.problem import Problem
@@ -27,6 +28,9 @@ from trainer.state import Epoch, State
 from trainer.training import Data, Training
 
 NETWORKS = (tutorial.NAME, *SIZES)
+
+Ingredient = Literal["augmentation", "averaging", "synthetic"]
+INGREDIENTS: tuple[Ingredient, ...] = get_args(Ingredient)
 ENDLESS = 1_000_000  # epochs: time alone ends a trial
 
 
@@ -35,7 +39,7 @@ class Trial:
     """What to train, and how long.
 
     `plain` trains as the tutorial does: no augmentation, batches of 64, Adam at 1e-3
-    without weight decay.
+    without weight decay. `without` leaves one ingredient out, so that it shows what it gives.
     """
 
     network: str
@@ -43,13 +47,27 @@ class Trial:
     share: float = 1.0
     seed: int = 1
     plain: bool = False
+    without: Ingredient | None = None
 
     @property
     def name(self) -> str:
         """Such as `small-60min-10%`: also of its folder, so that trials do not mix."""
         plain = "-plain" if self.plain else ""
         share = f"-{100 * self.share:g}%" if self.share < 1 else ""
-        return f"{self.network}{plain}-{self.minutes:g}min{share}"
+        without = f"-no-{self.without}" if self.without else ""
+        return f"{self.network}{plain}{without}-{self.minutes:g}min{share}"
+
+    def lines(self, corpus: Corpus) -> list[Sample]:
+        """What it is trained on."""
+        left_out = "synthetic" if self.without == "synthetic" else ""
+        known = [
+            sample
+            for each in corpus.datasets
+            if each.name != left_out
+            for sample in each.samples("train")
+            if corpus.alphabet.covers(sample.text)
+        ]
+        return some(known, self.share, self.seed)
 
     def recipe(self) -> Recipe:
         """The tutorial's network gets the input of the size `small`. Raises `Problem`."""
@@ -60,6 +78,10 @@ class Trial:
         recipe = Recipe(
             size=size, minutes=self.minutes, seed=self.seed, epochs=ENDLESS, patience=ENDLESS
         )
+        if self.without == "augmentation":
+            recipe = replace(recipe, augment=False)
+        if self.without == "averaging":
+            recipe = replace(recipe, averaging=0.0)
         if not self.plain:
             return recipe
         return replace(
@@ -133,8 +155,11 @@ def train(
     """
     recipe = trial.recipe()
     spec, alphabet = recipe.input(), corpus.alphabet
-    lines = some(corpus.samples("train"), trial.share, trial.seed)
-    data = Data(f"{corpus.digest()}/{trial.share:g}", alphabet, lines, corpus.validation())
+    lines = trial.lines(corpus)
+    if not lines:
+        raise Problem(f"{trial.name}: there is nothing left to train on.")
+    name = f"{corpus.digest()}/{trial.share:g}/{trial.without}"
+    data = Data(name, alphabet, lines, corpus.validation())
     checkpoint = Checkpoint(folder / "checkpoint")
     resumed = checkpoint.exists()
     start = None
