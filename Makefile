@@ -15,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-full test-compose lint train promote lock clean
-.PHONY: bench bench-reading bench-train bench-curve
+.PHONY: bench bench-reading bench-train bench-curve bench-serving
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,10 +32,11 @@ test-full: $(DEV) ## Run every test: also soak, fault and, with a Docker engine,
 test-compose: $(DEV) ## Build and try the containers; skips where no Docker engine answers
 	$(PY) -m pytest -m compose tests/compose $(ARGS)
 
-lint: $(DEV) ## Check style, imports, formatting and types
+lint: $(DEV) ## Check style, imports, formatting, types, and dependencies for vulnerabilities
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	@$(PY) -m tools.audit
 
 train: $(RUNTIME) ## Train and register a version (ARGS="--dataset lines ..."; ARGS=--help)
 	@exec $(WITH_ENV) $(PY) -m trainer train $(ARGS)
@@ -55,6 +56,9 @@ bench-train: $(RUNTIME) ## Train networks for equal time, to compare them (ARGS=
 
 bench-curve: $(RUNTIME) ## Train on 10 to 100 % of the lines and draw the curve (ARGS=--help)
 	@exec $(WITH_ENV) $(PY) -m tools.bench_reading curve $(ARGS)
+
+bench-serving: $(RUNTIME) ## Measure the API against other servers of the same version (ARGS=--help)
+	@exec $(WITH_ENV) $(PY) -m tools.bench_serving $(ARGS)
 
 lock: $(DEV) ## Pin the requirements anew from the .in files (ARGS=--upgrade for newer releases)
 	$(PIP_INSTALL) uv

@@ -3,7 +3,7 @@
 import math
 
 from api import schemas
-from api.engine import Read
+from api.job import Read
 from recognizer.reading import Word as ReadWord
 
 

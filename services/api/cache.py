@@ -132,7 +132,7 @@ class Cache:
             yield
         except OSError as error:
             reason = error.strerror or str(error)
-            raise CacheError(f"MODEL_CACHE_DIR {self._path} cannot be written: {reason}") from error
+            raise CacheError(f"MODEL_CACHE_DIR cannot be written: {reason}") from error
 
 
 def _parse(file: Path) -> Record | None:

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from api.errors import INTERNAL, KINDS, Kind
+from fastapi import FastAPI
+
+from api.errors import CLIENT_GONE, INTERNAL, KINDS, UNAUTHORIZED, Kind
+from api.keys import HEADER, OPEN
 from api.schemas import Problem
 
 DESCRIPTION = """Reads handwriting in images of words and lines. Every call below can be tried here.
@@ -22,24 +25,27 @@ TAGS = [
 def _problems() -> dict[int | str, dict[str, Any]]:
     kinds: dict[int, list[Kind]] = {}
     for kind in dict.fromkeys((*KINDS.values(), INTERNAL)):
-        kinds.setdefault(kind.status, []).append(kind)
+        if kind not in (UNAUTHORIZED, CLIENT_GONE):  # see `ask_for_keys`; nobody sees the other
+            kinds.setdefault(kind.status, []).append(kind)
+    return {status: _problem(found) for status, found in sorted(kinds.items())}
+
+
+def _problem(kinds: list[Kind]) -> dict[str, Any]:
+    """The documented answer for problems of one status."""
     return {
-        status: {
-            "description": "; ".join(kind.title for kind in found),
-            "content": {
-                "application/problem+json": {
-                    "schema": {"$ref": f"#/components/schemas/{Problem.__name__}"},
-                    "example": {
-                        "type": found[0].type,
-                        "title": found[0].title,
-                        "status": status,
-                        "detail": "One or two sentences: what is wrong and what to do.",
-                        "request_id": "5f0c3c1e9f7b4f0f8a4d2b6f6f6b1f3a",
-                    },
-                }
-            },
-        }
-        for status, found in sorted(kinds.items())
+        "description": "; ".join(kind.title for kind in kinds),
+        "content": {
+            "application/problem+json": {
+                "schema": {"$ref": f"#/components/schemas/{Problem.__name__}"},
+                "example": {
+                    "type": kinds[0].type,
+                    "title": kinds[0].title,
+                    "status": kinds[0].status,
+                    "detail": "One or two sentences: what is wrong and what to do.",
+                    "request_id": "5f0c3c1e9f7b4f0f8a4d2b6f6f6b1f3a",
+                },
+            }
+        },
     }
 
 
@@ -68,3 +74,22 @@ def form(field: str, description: str, *, many: bool = False) -> dict[str, Any]:
             },
         }
     }
+
+
+def ask_for_keys(app: FastAPI, also_open: frozenset[str]) -> None:
+    """Let the schema say which calls need an API key, and how one is sent."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = plain()
+        schema["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "header": {"type": "apiKey", "in": "header", "name": HEADER},
+        }
+        for path, calls in schema["paths"].items():
+            for call in calls.values() if path not in OPEN | also_open else ():
+                call["security"] = [{"bearer": []}, {"header": []}]
+                call["responses"]["401"] = _problem([UNAUTHORIZED])
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

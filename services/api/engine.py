@@ -1,18 +1,35 @@
-"""Image files in, readings out: decoding and inference beside the event loop."""
+"""Image files in, readings out: threads beside the event loop decode, infer and decode again.
 
-import time
+An image is decoded and prepared in one pool; it then waits in the batcher until one of the
+inference threads is free, which reads it with whatever else of its width waits there. No stage
+holds up the event loop, and nothing waits while a thread is free.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from time import perf_counter
+from typing import Concatenate, ParamSpec
 
-import anyio
-import anyio.to_thread
+import structlog
 
+from api.admission import Admission
+from api.batcher import Batch, Batcher
+from api.job import Job, Read
 from api.metrics import Metrics
+from api.pace import Pace
 from api.schemas import AskedDecoder, AskedLevel
 from api.serving import Served
 from recognizer import image
+from recognizer.decode import LogProbs
 from recognizer.errors import ReadingError
-from recognizer.reading import Reading
+from recognizer.prepare import prepare
 from recognizer.recognizer import Decoder, Level
+
+log = structlog.get_logger()
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -24,51 +41,143 @@ class Asked:
     alternatives: int
 
 
-@dataclass(frozen=True)
-class Read:
-    """A reading, the size of its upright image in pixels, and the seconds it took."""
+def _answered(
+    stage: Callable[Concatenate["Engine", Job, P], None],
+) -> Callable[Concatenate["Engine", Job, P], None]:
+    """A stage of one image: not begun for nobody, and its failure is the image's answer."""
 
-    reading: Reading
-    width: int
-    height: int
-    decode_seconds: float
-    recognise_seconds: float
+    def guarded(engine: "Engine", job: Job, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if job.abandoned:
+            return
+        try:
+            stage(engine, job, *args, **kwargs)
+        except Exception as error:
+            job.settle(error)
+
+    return guarded
 
 
 class Engine:
-    """Reads at most `threads` images at a time; further ones wait, first come, first served."""
+    """Reads images; `inferences` batches at a time, and as many images in each stage beside."""
 
-    def __init__(self, threads: int, max_pixels: int, metrics: Metrics) -> None:
-        self._limiter = anyio.CapacityLimiter(threads)
+    def __init__(
+        self,
+        *,
+        inferences: int,
+        helpers: int,
+        max_pixels: int,
+        deadline: float,
+        admission: Admission,
+        metrics: Metrics,
+    ) -> None:
+        """`helpers`: threads that prepare, and as many that decode slowly; `deadline`: seconds."""
+        self.admission = admission
         self._max_pixels = max_pixels
+        self._deadline = deadline
         self._metrics = metrics
+        self._batcher = Batcher(inferences)
+        self._pace = Pace()
+        # threads are started when the first image comes
+        self._preparing = ThreadPoolExecutor(helpers, "prepare")
+        self._inferring = ThreadPoolExecutor(inferences, "infer")
+        self._decoding = ThreadPoolExecutor(helpers, "decode")
 
-    async def read(self, model: Served, file: bytes, asked: Asked) -> Read:
+    async def read(
+        self, model: Served, file: bytes, asked: Asked, *, admitted: bool = False
+    ) -> Read:
         """Read one image file with the version given.
+
+        When the caller is cancelled, its image leaves: it is not begun where it waits.
+
+        Args:
+            admitted: it is part of what was let in already, and finds room whatever waits.
 
         Raises:
             ReadingError: the version does not offer what is asked.
             ImageError: the file cannot be read.
+            OverloadedError: too many wait, or it was not read within the deadline.
         """
         level, decoder = offered(model, asked)
-        return await anyio.to_thread.run_sync(
-            self._read, model, file, level, decoder, asked.alternatives, limiter=self._limiter
-        )
+        if not admitted:
+            self.admission.check_room()
+        loop = asyncio.get_running_loop()
+        job = Job(model, file, level, decoder, asked.alternatives, loop, loop.create_future())
+        with self.admission.enter():
+            try:
+                async with asyncio.timeout(self._deadline):
+                    self._preparing.submit(self._prepare, job)
+                    return await job.answer
+            except TimeoutError:
+                raise self.admission.late(self._deadline) from None
+            finally:
+                job.abandoned = True
 
-    def _read(
-        self, model: Served, file: bytes, level: Level, decoder: Decoder, alternatives: int
-    ) -> Read:
-        started = time.perf_counter()
-        gray = image.decode(file, max_pixels=self._max_pixels)
-        decoded = time.perf_counter()
-        reading = model.recognizer.read(
-            [gray], level=level, decoder=decoder, alternatives=alternatives
-        )[0]
-        finished = time.perf_counter()
-        self._metrics.decode_seconds.observe(decoded - started)
-        self._metrics.inference_seconds.observe(finished - decoded)
-        height, width = gray.shape
-        return Read(reading, width, height, decoded - started, finished - decoded)
+    def close(self) -> None:
+        """Let the threads end."""
+        for pool in (self._preparing, self._inferring, self._decoding):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    @_answered
+    def _prepare(self, job: Job) -> None:
+        began = perf_counter()
+        gray = image.decode(job.file, max_pixels=self._max_pixels)
+        job.file = b""
+        decoded = perf_counter()
+        job.ready = prepare(gray, job.model.recognizer.manifest.input)
+        job.height, job.width = gray.shape
+        job.prepared_at = perf_counter()
+        job.queue_seconds = began - job.accepted_at
+        job.decode_seconds = decoded - began
+        job.recognise_seconds = job.prepared_at - decoded
+        self._metrics.prepare_seconds.observe(job.prepared_at - began)
+        if self._batcher.put(job):
+            self._inferring.submit(self._infer)
+
+    def _infer(self) -> None:
+        while batch := self._batcher.take():
+            try:
+                self._read(batch)
+            except Exception as error:
+                for job in batch.jobs:
+                    job.settle(error)
+            del batch  # or the version it holds would live until the next image comes
+
+    def _read(self, batch: Batch) -> None:
+        lone = self.admission.inside == 1
+        all_cores = lone and self._pace.all_cores()
+        began = perf_counter()
+        found = batch.recognizer.infer([job.ready for job in batch.jobs], alone=all_cores)
+        seconds = perf_counter() - began
+        if lone:
+            self._pace.took(all_cores, batch.jobs[0].ready.ink.shape[1], seconds)
+        self._metrics.infer_seconds.observe(seconds)
+        self._metrics.batch_images.observe(len(batch.jobs))
+        for job, log_probs in zip(batch.jobs, found, strict=True):
+            job.queue_seconds += began - job.prepared_at
+            job.recognise_seconds += seconds
+            if job.light:
+                self._decode(job, log_probs)
+            else:
+                self._decoding.submit(self._decode, job, log_probs)
+
+    @_answered
+    def _decode(self, job: Job, log_probs: LogProbs) -> None:
+        began = perf_counter()
+        reading = job.model.recognizer.interpret(
+            log_probs,
+            job.ready,
+            width=job.width,
+            level=job.level,
+            decoder=job.decoder,
+            alternatives=job.alternatives,
+        )
+        seconds = perf_counter() - began
+        recognised = job.recognise_seconds + seconds
+        job.settle(Read(reading, job.width, job.height, job.decode_seconds, recognised))
+        self._metrics.queue_seconds.observe(job.queue_seconds)
+        self._metrics.decode_seconds.observe(seconds)
+        written = job.ready.ink.shape[0] * job.ready.scale * job.width
+        self._metrics.has_read(float(job.ready.ink.sum()) / written, reading)
 
 
 def offered(model: Served, asked: Asked) -> tuple[Level, Decoder]:

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.schemas import FieldProblem, Problem
 from recognizer.errors import (
@@ -34,6 +35,14 @@ class UnsupportedBodyError(ApiError):
     """A body of a type that the route does not read."""
 
 
+class UrlRefusedError(ApiError):
+    """An address that images are not fetched from here. Nothing was sent to it."""
+
+
+class FetchError(ApiError):
+    """An image that its own server does not deliver."""
+
+
 class FieldError(ApiError):
     """A field that is missing or wrong."""
 
@@ -42,12 +51,41 @@ class FieldError(ApiError):
         super().__init__(problem)
 
 
-class NoModelError(ApiError):
-    """There is no model to read with, yet."""
+class UnauthorizedError(ApiError):
+    """A call that needs an API key came without one, or with one that is not known."""
+
+    def __init__(self, *, given: bool) -> None:
+        wrong = ', error="invalid_token"' if given else ""
+        self.headers = {"WWW-Authenticate": f'Bearer realm="handwriting"{wrong}'}
+        super().__init__(
+            "The API key is not known here."
+            if given
+            else "Send an API key: Authorization: Bearer KEY, or X-API-Key: KEY."
+        )
+
+
+class UnavailableError(ApiError):
+    """Nothing is read now; `retry_after` says in how many seconds to ask again."""
 
     def __init__(self, reason: str, *, retry_after: int) -> None:
         self.retry_after = retry_after
         super().__init__(reason)
+
+
+class NoModelError(UnavailableError):
+    """There is no model to read with, yet."""
+
+
+class OverloadedError(UnavailableError):
+    """More images wait than can be read in time, or one has waited too long."""
+
+
+class DrainingError(UnavailableError):
+    """The service is stopping: it finishes what it accepted and takes nothing more."""
+
+
+class ClientGoneError(ApiError):
+    """Whoever asked has closed the connection. Never seen by a client."""
 
 
 class RegistryError(ApiError):
@@ -73,19 +111,28 @@ class Kind:
 
 INVALID = Kind(422, "invalid-request", "A parameter or field is missing or wrong")
 TOO_MANY_BYTES = Kind(413, "too-many-bytes", "The image or the request is too large")
+UNAUTHORIZED = Kind(401, "no-key", "A valid API key is needed")
+CLIENT_GONE = Kind(499, "client-gone", "The client went away")  # the status that nginx logs
 INTERNAL = Kind(500, "internal-error", "The service failed")
 
 KINDS: dict[type[Exception], Kind] = {
     UnreadableImageError: Kind(400, "unreadable-image", "The image cannot be read"),
     BadBase64Error: Kind(400, "bad-base64", "The text is not base64"),
     TooManyBytesError: TOO_MANY_BYTES,
+    FetchError: Kind(400, "image-not-fetched", "The image cannot be fetched"),
+    UrlRefusedError: Kind(422, "url-refused", "Images are not fetched from this address"),
     ImageTooLargeError: Kind(413, "too-many-pixels", "The image has too many pixels"),
     UnsupportedImageError: Kind(415, "unsupported-image", "Not an image format that is read here"),
     UnsupportedBodyError: Kind(415, "unsupported-body", "Not a kind of body that is read here"),
     FieldError: INVALID,
     RequestValidationError: INVALID,
     ReadingError: Kind(422, "not-offered", "The model does not offer this"),
+    UnauthorizedError: UNAUTHORIZED,
     NoModelError: Kind(503, "no-model", "No model is ready"),
+    OverloadedError: Kind(503, "overloaded", "Too many images are waiting"),
+    DrainingError: Kind(503, "stopping", "The service is stopping"),
+    ClientGoneError: CLIENT_GONE,
+    ClientDisconnect: CLIENT_GONE,
 }
 
 PLAIN = {
@@ -114,7 +161,7 @@ def answer(error: Exception, request: Request) -> JSONResponse:
     """The response that answers an error."""
     problem = problem_of(error, request_id=request.scope.get("state", {}).get("request_id"))
     headers = dict(getattr(error, "headers", None) or {})
-    if isinstance(error, NoModelError):
+    if isinstance(error, UnavailableError):
         headers["Retry-After"] = str(error.retry_after)
     return JSONResponse(
         problem.model_dump(exclude_none=True),
@@ -128,6 +175,12 @@ def add_handlers(app: FastAPI) -> None:
     """Answer every error of a route with a problem. Unknown ones: see `api.middleware`."""
 
     async def handle(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            # of several routes of a path the framework names the methods of the first
+            methods = app.openapi()["paths"].get(request.scope["path"], {})
+            if methods:
+                allowed = ", ".join(sorted(method.upper() for method in methods))
+                error.headers = {**(error.headers or {}), "Allow": allowed}
         return answer(error, request)
 
     answered: list[type[Exception]] = [HTTPException, *KINDS]

@@ -1,4 +1,6 @@
-"""An image to try the API with."""
+"""An image to try the API with, and an address as one may be given."""
+
+IMAGE_URL = "https://images.example.org/line.png"
 
 IMAGE = (
     "data:image/png;base64,"

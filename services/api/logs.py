@@ -52,5 +52,7 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
         logging.getLogger(name).propagate = True
     # `api.middleware` writes the line of each request, with its id
     logging.getLogger("uvicorn.access").disabled = True
+    # an image's address may hold what opens it to whoever has it
+    logging.getLogger("httpcore").setLevel(logging.INFO)
     # a line for each connection that is refused; the watcher says it once
     logging.getLogger("urllib3").setLevel(logging.ERROR)

@@ -2,10 +2,13 @@
 
 from fastapi import FastAPI
 
-from api import errors, logs
+from api import documentation, errors, logs, memory
 from api.documentation import DESCRIPTION, TAGS
+from api.door import Door
+from api.headers import Cors, SecurityHeaders
+from api.keys import KeyCheck
 from api.middleware import BodyLimit, Telemetry
-from api.routes import PATHS, ROUTERS
+from api.routes import PATHS, READING, ROUTERS, predict_url
 from api.service import Service
 from api.settings import Settings, load_settings
 
@@ -13,12 +16,15 @@ from api.settings import Settings, load_settings
 def create_app(settings: Settings | None = None) -> FastAPI:
     """An application of its own: settings, numbers, model and watcher are its alone."""
     settings = settings or load_settings()
+    memory.give_back()
     logs.configure(settings.log_level, settings.log_format)
     service = Service(settings)
     app = FastAPI(
         title="Handwriting",
         description=DESCRIPTION,
         openapi_tags=TAGS,
+        docs_url=None,  # `routes.docs` serves them, without the internet
+        redoc_url=None,
         lifespan=service.lifespan,
     )
     app.state.service = service
@@ -28,9 +34,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         max_bytes=settings.max_upload_bytes,
         paths={"/predict/batch": settings.max_batch_bytes},
     )
+    app.add_middleware(Door, admission=service.admission, paths=READING)
+    if settings.api_keys:
+        also_open = frozenset({"/metrics"} if settings.metrics_open else ())
+        app.add_middleware(KeyCheck, keys=settings.api_keys, also_open=also_open)
+        documentation.ask_for_keys(app, also_open)
     app.add_middleware(Telemetry, metrics=service.metrics, paths=PATHS)
+    if settings.cors_origins:
+        app.add_middleware(Cors, origins=settings.cors_origins)
+    app.add_middleware(SecurityHeaders)
     for router in ROUTERS:
-        app.include_router(router)
+        if router is not predict_url.router or settings.image_url_hosts:
+            app.include_router(router)
     return app
 
 

@@ -11,7 +11,9 @@ from prometheus_client import (
 )
 
 from api.schemas import ModelName
+from recognizer.reading import Reading
 
+STAGE_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -35,18 +37,44 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
-        self.decode_seconds = Histogram(
-            "handwriting_decode_seconds",
-            "From an image file to pixels.",
-            buckets=SECONDS,
+        stages = Histogram(
+            "handwriting_stage_seconds",
+            "Of an image: queue (waiting for threads), prepare (from the file to the network's "
+            "input), infer (its whole batch), decode (from log-probabilities to text).",
+            ["stage"],
+            buckets=STAGE_SECONDS,
             registry=self.registry,
         )
-        self.inference_seconds = Histogram(
-            "handwriting_inference_seconds",
-            "From the pixels of one image to its text.",
-            buckets=SECONDS,
+        self.queue_seconds = stages.labels("queue")
+        self.prepare_seconds = stages.labels("prepare")
+        self.infer_seconds = stages.labels("infer")
+        self.decode_seconds = stages.labels("decode")
+        self.batch_images = Histogram(
+            "handwriting_batch_images",
+            "Images that went through the network together.",
+            buckets=(1, 2, 4, 8, 16),
             registry=self.registry,
         )
+        self.queue_images = Gauge(
+            "handwriting_queue_images",
+            "Images accepted and not yet answered.",
+            registry=self.registry,
+        )
+        self.queue_limit = Gauge(
+            "handwriting_queue_limit_images",
+            "How many of them there may be before requests are refused.",
+            registry=self.registry,
+        )
+        self.shed = Counter(
+            "handwriting_shed_requests",
+            "Refused because of too many before them (queue), the time it took (deadline), or "
+            "because the service is stopping (draining).",
+            ["reason"],
+            registry=self.registry,
+        )
+        for reason in ("queue", "deadline", "draining"):
+            self.shed.labels(reason)  # shown as 0 from the start: a rate needs two points
+        self._drift(self.registry)
         self.ready = Gauge(
             "handwriting_ready", "1 when a model is ready, else 0.", registry=self.registry
         )
@@ -66,6 +94,32 @@ class Metrics:
             "Attempts to put a version into service that failed.",
             registry=self.registry,
         )
+
+    def _drift(self, registry: CollectorRegistry) -> None:
+        """What shows that other images come than a version was trained on."""
+        self._ink_share = Histogram(
+            "handwriting_ink_share",
+            "Mean ink of an image's pixels, 0 for blank paper to 1.",
+            buckets=(0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.6),
+            registry=registry,
+        )
+        self._confidence = Histogram(
+            "handwriting_confidence",
+            "Confidence of a reading.",
+            buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0),
+            registry=registry,
+        )
+        self._characters = Histogram(
+            "handwriting_text_characters",
+            "Characters of a reading.",
+            buckets=(0, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128),
+            registry=registry,
+        )
+
+    def has_read(self, ink_share: float, reading: Reading) -> None:
+        self._ink_share.observe(ink_share)
+        self._confidence.observe(reading.confidence)
+        self._characters.observe(len(reading.text))
 
     def serves(self, name: ModelName) -> None:
         self.model.info(name.model_dump())

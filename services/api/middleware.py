@@ -73,14 +73,17 @@ class Telemetry:
         labels = (scope["method"], route, str(status))
         self._metrics.requests.labels(*labels).inc()
         self._metrics.request_seconds.labels(*labels).observe(seconds)
+        # under overload a line for each refusal would cost more than the refusal
+        quiet = scope["path"] in _PROBES or "refused" in scope["state"]
         log.log(
-            logging.DEBUG if scope["path"] in _PROBES else logging.INFO,
+            logging.DEBUG if quiet else logging.INFO,
             "request",
             method=scope["method"],
             path=scope["path"],
             status=status,
             ms=round(seconds * 1000, 1),
             model_version=scope["state"].get("model_version"),
+            **({"key": scope["state"]["key"]} if "key" in scope["state"] else {}),
         )
 
 

@@ -168,5 +168,9 @@ def _parsed(tag: str | None) -> dict[str, Any] | None:
 
 
 def hidden(text: str) -> str:
-    """A text whose addresses show no user name and password."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "", text)[:500]
+    """A text whose addresses show no user name and password, and that shows no path of a machine.
+
+    Of a path its last part stays.
+    """
+    text = re.sub(r"(?<=://)[^/@\s]+@", "", text)
+    return re.sub(r"(?<![\w:/.%-])(?:/[\w.@%+~-]+)+/(?=[\w.@%+~-])", "", text)[:500]

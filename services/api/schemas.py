@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.examples import IMAGE
+from api.examples import IMAGE, IMAGE_URL
 
 AskedLevel = Literal["auto", "word", "line", "page"]
 AskedDecoder = Literal["greedy", "beam", "lexicon"]
@@ -22,11 +22,29 @@ Text = Annotated[str, Field(examples=["hello"])]
 
 
 class ImageBody(BaseModel):
-    """The body of `POST /predict/json`."""
+    """The body of `POST /predict/json`: `image` or `url`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [{"required": ["image"]}, {"required": ["url"]}],
+            "examples": [{"image": IMAGE}],
+        },
+    )
 
-    image: str = Field(examples=[IMAGE], description="An image file as base64 or as a `data:` URI.")
+    # a factory: the default is nobody's business, `uploads.from_json` says that one is missing
+    image: str = Field(
+        default_factory=str,
+        examples=[IMAGE],
+        description="An image file as base64 or as a `data:` URI.",
+    )
+    url: str = Field(
+        default_factory=str,
+        min_length=1,
+        max_length=4096,
+        examples=[IMAGE_URL],
+        description="Where the image lies on the web; only where IMAGE_URL_HOSTS allows its host.",
+    )
 
 
 class Word(BaseModel):
@@ -134,7 +152,7 @@ class Live(BaseModel):
 class Health(BaseModel):
     """`ready` says whether an image would be read now; `reasons` what is not as it should be."""
 
-    status: Literal["ready", "waiting"] = Field(examples=["ready"])
+    status: Literal["ready", "waiting", "draining"] = Field(examples=["ready"])
     live: bool = Field(True, examples=[True])
     ready: bool = Field(examples=[True])
     model: ModelName | None

@@ -6,14 +6,21 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query, Request
 
+from api import uploads
+from api.admission import Admission
 from api.cache import Cache
 from api.engine import Asked, Engine
+from api.errors import FieldError, UrlRefusedError
+from api.fetch import Fetcher
 from api.metrics import Metrics
 from api.registry import Registry
-from api.schemas import AskedDecoder, AskedLevel
+from api.schemas import AskedDecoder, AskedLevel, ImageBody
 from api.serving import Served, Serving
-from api.settings import Settings
+from api.settings import Settings, cores
 from api.watcher import Watcher
+
+LEAST_IMAGES_A_THREAD = 4
+"""Accepted however slow the machine is."""
 
 
 class Service:
@@ -23,14 +30,49 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         self.serving = Serving(settings.address, settings.poll_seconds)
-        self.engine = Engine(settings.threads, settings.max_pixels, self.metrics)
+        self.admission = Admission(
+            settings.queue_images,
+            settings.queue_seconds,
+            least=LEAST_IMAGES_A_THREAD * settings.threads,
+            metrics=self.metrics,
+        )
+        self.engine = Engine(
+            inferences=settings.threads,
+            helpers=cores(),
+            max_pixels=settings.max_pixels,
+            deadline=settings.request_seconds,
+            admission=self.admission,
+            metrics=self.metrics,
+        )
         self.watcher = Watcher(
             self.serving,
             Registry(settings.mlflow_tracking_uri, settings.address),
             Cache(settings.model_cache_dir, settings.mlflow_tracking_uri, settings.model_uri),
             self.metrics,
             threads=settings.threads_inside,
+            alone_threads=cores(),
         )
+
+        hosts = settings.image_url_hosts
+        self.fetcher = (
+            Fetcher(hosts, max_bytes=settings.max_upload_bytes, seconds=settings.image_url_seconds)
+            if hosts
+            else None
+        )
+
+    async def image_at(self, url: str) -> bytes:
+        """The image at a URL. Raises `ApiError`; where image URLs are off, for every URL."""
+        if self.fetcher is None:
+            raise UrlRefusedError("Image URLs are switched off here; send the image itself.")
+        return await self.fetcher.fetch(url)
+
+    async def image_of(self, body: ImageBody) -> bytes:
+        """The image that a JSON body holds or names. Raises `ApiError`."""
+        if len(body.model_fields_set) != 1:
+            raise FieldError("body.image", "Send body.image or body.url, one of them.")
+        if "url" in body.model_fields_set:
+            return await self.image_at(body.url)
+        return await uploads.from_text(body.image, max_bytes=self.settings.max_upload_bytes)
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -38,9 +80,11 @@ class Service:
         self.watcher.start()
         yield
         self.watcher.stop()
+        self.engine.close()
 
 
-def _service(request: Request) -> Service:
+# Dependencies are coroutines: FastAPI sends any other through a thread of its own, four a request.
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
@@ -48,7 +92,7 @@ def _service(request: Request) -> Service:
 Parts = Annotated[Service, Depends(_service)]
 
 
-def _request_id(request: Request) -> str:
+async def _request_id(request: Request) -> str:
     request_id: str = request.state.request_id
     return request_id
 
@@ -56,7 +100,7 @@ def _request_id(request: Request) -> str:
 RequestId = Annotated[str, Depends(_request_id)]
 
 
-def _model(request: Request, service: Parts) -> Served:
+async def _model(request: Request, service: Parts) -> Served:
     """The version this request keeps to its end."""
     model = service.serving.current()
     request.state.model_version = model.version.version
@@ -66,7 +110,7 @@ def _model(request: Request, service: Parts) -> Served:
 Model = Annotated[Served, Depends(_model)]
 
 
-def _asked(
+async def _asked(
     level: Annotated[
         AskedLevel, Query(description="What the image shows; `word` forbids spaces.")
     ] = "auto",

@@ -114,4 +114,5 @@ def warm_up(recognizer: Recognizer) -> None:
     spec = recognizer.manifest.input
     for width in spec.buckets:
         blank = np.zeros((spec.height, width), np.float32)
-        recognizer.infer([Prepared(blank, scale=1.0, left=spec.margin)])
+        for alone in (False, True):
+            recognizer.infer([Prepared(blank, scale=1.0, left=spec.margin)], alone=alone)

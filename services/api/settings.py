@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.headers import parse_origins
+from api.hosts import AllowList
+from api.keys import ApiKey, parse
 from recognizer.address import Address
 
 WRONG_SETTING = 2
 """The exit code of a process that was started with a wrong setting."""
+
+IMAGES_A_CORE = 32
+"""As many as a core reads in half a second or less, whatever its age: more only wait longer."""
 
 
 class Settings(BaseSettings):
@@ -32,6 +38,18 @@ class Settings(BaseSettings):
     max_pixels: Annotated[int, Field(ge=1024, le=1_000_000_000)] = 50_000_000
     inference_threads: Annotated[int, Field(ge=0, le=256)] = 0
 
+    max_queue_images: Annotated[int, Field(ge=0, le=100_000)] = 0
+    queue_seconds: Annotated[float, Field(gt=0, le=600)] = 0.75
+    request_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    shutdown_seconds: Annotated[float, Field(ge=0, le=3600)] = 20.0
+
+    api_keys: Annotated[tuple[ApiKey, ...], NoDecode, Field(repr=False)] = ()
+    metrics_open: bool = True
+
+    image_url_hosts: Annotated[AllowList, NoDecode] = AllowList()
+    image_url_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
@@ -40,6 +58,21 @@ class Settings(BaseSettings):
     def _is_an_address(cls, uri: str) -> str:
         Address.parse(uri)
         return uri
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _hashes_of_keys(cls, keys: object) -> object:
+        return parse(keys) if isinstance(keys, str) else keys
+
+    @field_validator("image_url_hosts", mode="plain")
+    @classmethod
+    def _hosts(cls, hosts: object) -> AllowList:
+        return hosts if isinstance(hosts, AllowList) else AllowList.parse(str(hosts))
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, origins: object) -> object:
+        return parse_origins(origins) if isinstance(origins, str) else origins
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -52,13 +85,18 @@ class Settings(BaseSettings):
 
     @property
     def threads(self) -> int:
-        """Images read at the same time: `INFERENCE_THREADS`, or one a core this process may use."""
+        """Batches read at the same time: `INFERENCE_THREADS`, or one for each core."""
         return self.inference_threads or cores()
 
     @property
     def threads_inside(self) -> int:
         """Threads inside one inference, so that all of them together fill the cores."""
         return max(1, cores() // self.threads)
+
+    @property
+    def queue_images(self) -> int:
+        """The most images inside at a time: `MAX_QUEUE_IMAGES`, or 32 for each core."""
+        return self.max_queue_images or IMAGES_A_CORE * cores()
 
 
 def cores() -> int:
@@ -73,5 +111,7 @@ def load_settings() -> Settings:
         for each in error.errors(include_url=False):
             variable = "_".join(map(str, each["loc"])).upper() or "Settings"
             reason = each["msg"].removeprefix("Value error, ")
-            print(f"{variable}={each['input']} is wrong: {reason}", file=sys.stderr)
+            # a key pasted where its hash belongs must not stand in a log
+            shown = variable if variable == "API_KEYS" else f"{variable}={each['input']}"
+            print(f"{shown} is wrong: {reason}", file=sys.stderr)
         raise SystemExit(WRONG_SETTING) from None

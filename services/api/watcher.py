@@ -41,14 +41,22 @@ class Watcher:
     """Keeps `serving.model` at the version that the registry names."""
 
     def __init__(
-        self, serving: Serving, registry: Registry, cache: Cache, metrics: Metrics, *, threads: int
+        self,
+        serving: Serving,
+        registry: Registry,
+        cache: Cache,
+        metrics: Metrics,
+        *,
+        threads: int,
+        alone_threads: int,
     ) -> None:
-        """`threads`: those inside one inference of the versions it loads."""
+        """`threads`, `alone_threads`: as the versions it loads have them, see `Recognizer`."""
         self._serving = serving
         self._registry = registry
         self._cache = cache
         self._metrics = metrics
         self._threads = threads
+        self._alone_threads = alone_threads
         self._failure: Failure | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
@@ -172,7 +180,9 @@ class Watcher:
 
     def _open(self, bundle: Path) -> Recognizer:
         """Check digests, open the network, read the golden images, run every width once."""
-        recognizer = Recognizer.load(bundle, threads=self._threads)
+        recognizer = Recognizer.load(
+            bundle, threads=self._threads, alone_threads=self._alone_threads
+        )
         warm_up(recognizer)
         return recognizer
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import threading
+import traceback
 import warnings
 
 import numpy as np
@@ -9,9 +11,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from recognizer.errors import ImageTooLargeError, UnreadableImageError, UnsupportedImageError
+from recognizer.levels import percentiles
 
 Gray = NDArray[np.uint8]
 """Gray image, shape (height, width), 0 black to 255 white."""
+
+LARGE = 16_000_000
+"""Pixels above which images are unpacked one at a time, an A4 page at 400 dpi being less."""
+
+# A kilobyte can hold 50 million pixels of one colour, and unpacked they take up to ten bytes
+# each: a few such files at once would fill the memory of a container.
+_one_large = threading.Lock()
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 50_000_000
@@ -67,26 +77,41 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
     except Exception as error:
         # Pillow's readers raise nearly any exception on a damaged header
         raise UnreadableImageError(f"The image cannot be read: {_reason(error)}") from error
-    with image:
-        width, height = image.size
-        if width * height > max_pixels:
-            raise ImageTooLargeError(
-                f"The image is {width} x {height} pixels; "
-                f"at most {max_pixels / 1e6:g} million are read here."
-            )
-        try:
-            if _tile(image) > max_pixels:
-                raise ImageTooLargeError("The tiles of this TIFF are too large to be read here.")
-            image.load()
-            with contextlib.suppress(Exception):  # damaged EXIF; the pixels may be sound
-                ImageOps.exif_transpose(image, in_place=True)
-            return _paper_is_light(_gray(image))
-        except ImageTooLargeError:
-            raise
-        except Exception as error:
-            raise UnreadableImageError(
-                f"The image is damaged or cut off: {_reason(error)}"
-            ) from error
+    try:
+        with image:
+            return _checked(image, max_pixels)
+    except ImageTooLargeError:
+        raise
+    except Exception as error:
+        reason = _reason(error)
+        # whoever keeps the error would keep the pixels, too, by the frames it came through
+        traceback.clear_frames(error.__traceback__)
+        raise UnreadableImageError(f"The image is damaged or cut off: {reason}") from None
+    finally:
+        del image
+
+
+def _checked(image: Image.Image, max_pixels: int) -> Gray:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageTooLargeError(
+            f"The image is {width} x {height} pixels; "
+            f"at most {max_pixels / 1e6:g} million are read here."
+        )
+    if _tile(image) > max_pixels:
+        raise ImageTooLargeError("The tiles of this TIFF are too large to be read here.")
+    with _one_large if width * height > LARGE else contextlib.nullcontext():
+        return _unpacked(image)
+
+
+def _unpacked(image: Image.Image) -> Gray:
+    try:
+        image.load()
+        with contextlib.suppress(Exception):  # damaged EXIF; the pixels may be sound
+            ImageOps.exif_transpose(image, in_place=True)
+        return _paper_is_light(_gray(image))
+    finally:
+        image.close()  # its memory goes before the next large one takes as much
 
 
 def _reason(error: Exception) -> str:
@@ -106,7 +131,8 @@ def _gray(image: Image.Image) -> Gray:
         image = image.getchannel("L")  # Pillow converts it to nothing else
     if not image.has_transparency_data:
         return np.asarray(image.convert("L"), dtype=np.uint8)
-    image = image.convert("RGBA")
+    if image.mode != "RGBA":  # else it would be copied
+        image = image.convert("RGBA")
     paper = Image.new("L", image.size, 255)
     paper.paste(image.convert("L"), mask=image.getchannel("A"))
     return np.asarray(paper, dtype=np.uint8)
@@ -142,6 +168,6 @@ def _to_eight_bits(pixels: NDArray[np.generic], *, sixteen: bool) -> Gray:
 
 def _paper_is_light(gray: Gray) -> Gray:
     """Invert white-on-black: most of a written image is paper, so the median is its tone."""
-    darkest, paper, lightest = np.percentile(gray[:: 1 + gray.shape[0] // 256], (1, 50, 99))
+    darkest, paper, lightest = percentiles(gray[:: 1 + gray.shape[0] // 256], (1, 50, 99))
     dark_paper = paper < 128 and paper - darkest < lightest - paper
     return np.invert(gray) if dark_paper else gray

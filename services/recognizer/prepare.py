@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from recognizer.image import Gray
+from recognizer.levels import percentiles
 from recognizer.manifest import Input
 
 Ink = NDArray[np.float32]
@@ -61,7 +62,7 @@ def bucket_of(columns: int, spec: Input) -> int:
 
 def ink_of(gray: Gray) -> Ink:
     """Paper to 0 and the darkest strokes to 1, whatever the scanner's exposure was."""
-    darkest, paper = np.percentile(gray, (1, 70))
+    darkest, paper = percentiles(gray, (1, 70))
     contrast = max(float(paper - darkest), LEAST_CONTRAST)
     ink: Ink = np.clip((np.float32(paper) - gray) / np.float32(contrast), 0, 1)
     return ink

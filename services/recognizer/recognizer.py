@@ -21,7 +21,7 @@ from recognizer.image import Gray
 from recognizer.manifest import DECODERS as DECODERS
 from recognizer.manifest import Decoder as Decoder
 from recognizer.manifest import Manifest
-from recognizer.prepare import Prepared, prepare
+from recognizer.prepare import Ink, Prepared, prepare
 from recognizer.reading import Alternative, Character, Reading, calibrated, mean_confidence
 
 Level = Literal["auto", "word", "line"]
@@ -39,12 +39,14 @@ LEAST_LIKENESS = 0.9
 class Recognizer:
     """Reads images of words and lines with the network of one bundle. Safe to share by threads."""
 
-    def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int = 0, alone_threads: int = 0) -> None:
         """Open the network.
 
         Args:
             bundle: a checked bundle.
             threads: threads inside one inference; 0 lets onnxruntime choose.
+            alone_threads: those inside one that has the machine to itself; where there are more
+                of them than of the others, the network is opened a second time.
 
         Raises:
             BundleError: the network cannot be opened or has not the shape the manifest says;
@@ -52,15 +54,8 @@ class Recognizer:
         """
         self.bundle = bundle
         self._guides = guides_of(bundle)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                bundle.network, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's errors share no base class
-            raise BundleError(bundle.network, f"cannot be opened: {_reason(error)}") from error
+        self._session = _open(bundle.network, threads)
+        self._alone = _open(bundle.network, alone_threads) if 0 < threads < alone_threads else None
         self._input = self._session.get_inputs()[0].name
         classes = (self._session.get_outputs()[0].shape or [None])[-1]
         if classes != bundle.alphabet.classes:
@@ -71,9 +66,9 @@ class Recognizer:
             )
 
     @classmethod
-    def load(cls, path: Path, *, threads: int = 0) -> "Recognizer":
+    def load(cls, path: Path, *, threads: int = 0, alone_threads: int = 0) -> "Recognizer":
         """Check a bundle, open its network and read its golden images. Raises `BundleError`."""
-        recognizer = cls(Bundle.load(path), threads=threads)
+        recognizer = cls(Bundle.load(path), threads=threads, alone_threads=alone_threads)
         recognizer.check()
         return recognizer
 
@@ -175,11 +170,15 @@ class Recognizer:
         others = self._alternatives(reading.text, found, alternatives)
         return replace(reading, alternatives=others)
 
-    def infer(self, prepared: Sequence[Prepared]) -> list[LogProbs]:
+    def infer(self, prepared: Sequence[Prepared], *, alone: bool = False) -> list[LogProbs]:
         """Log-probabilities of prepared images, each (steps, classes), in their order.
 
         Images share a batch only with images of their own bucket, so no image is padded
         because of another.
+
+        Args:
+            alone: nothing else is being read, so that every core may help; changes the time
+                it takes and nothing else.
         """
         buckets: dict[int, list[int]] = defaultdict(list)
         for index, ready in enumerate(prepared):
@@ -188,14 +187,15 @@ class Recognizer:
         for members in buckets.values():
             for first in range(0, len(members), BATCH):
                 batch = members[first : first + BATCH]
-                outputs = self._run(np.stack([prepared[index].ink for index in batch]))
+                outputs = self._run(_stack([prepared[index].ink for index in batch]), alone)
                 for index, output in zip(batch, outputs, strict=True):
                     results[index] = output
         return results
 
-    def _run(self, ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, ink: NDArray[np.float32], alone: bool) -> NDArray[np.float32]:
         """(images, height, width) to (images, steps, classes)."""
-        outputs = self._session.run(None, {self._input: ink[..., np.newaxis]})
+        session = (self._alone if alone else None) or self._session
+        outputs = session.run(None, {self._input: ink[..., np.newaxis]})
         log_probs = np.asarray(outputs[0], np.float32)
         steps = ink.shape[2] // self.manifest.input.stride
         wanted = (len(ink), steps, self.bundle.alphabet.classes)
@@ -257,6 +257,24 @@ def guided(log_probs: LogProbs, blank: int, guide: Guide) -> list[tuple[Labels, 
     )
     whole = np.logaddexp.reduce([score for _, score in found])
     return [(labels, score - float(whole)) for labels, score in found]
+
+
+def _open(network: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Raises `BundleError`."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # threads that wait for each other within an inference spin; between two they sleep
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    try:
+        return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class
+        raise BundleError(network, f"cannot be opened: {_reason(error)}") from error
+
+
+def _stack(inks: Sequence[Ink]) -> NDArray[np.float32]:
+    """One array of images of one size; of a single image without a copy."""
+    return inks[0][np.newaxis] if len(inks) == 1 else np.stack(inks)
 
 
 def _reason(error: Exception) -> str:

@@ -121,7 +121,7 @@ async def test_a_form_that_is_broken(client: httpx.AsyncClient) -> None:
         (b"[]", "send a JSON object"),
         (b"{}", "body.image"),
         (b'{"image": 7}', "body.image"),
-        (b'{"picture": "aGk="}', "body.image"),
+        (b'{"picture": "aGk="}', "body.picture"),
         (b'{"image": "aGk=", "level": "word"}', "body.level"),
     ],
 )

@@ -72,7 +72,7 @@ async def test_requests_are_counted_by_route_and_status(client: httpx.AsyncClien
         'handwriting_requests_total{method="GET",route="unknown",status="404"} 2.0',
         'handwriting_request_seconds_count{method="POST",route="/predict",status="200"} 1.0',
         'handwriting_requests_total{method="POST",route="/predict/json",status="413"} 1.0',
-        "handwriting_inference_seconds_count 1.0",
+        'handwriting_stage_seconds_count{stage="infer"} 1.0',
     ):
         assert line in text.splitlines()
 

@@ -105,7 +105,8 @@ async def test_a_cache_that_cannot_be_written_is_named(
     version = api.publish(bundle("a"))
     error = (await api.poll())["reload_error"]
     assert isinstance(error, dict)
-    assert error["error"].startswith(f"MODEL_CACHE_DIR {cache} cannot be written: ")
+    assert error["error"].startswith("MODEL_CACHE_DIR cannot be written: ")
+    assert str(cache.parent) not in error["error"]
     cache.unlink()
     await asyncio.sleep(0.25)
     assert (await api.poll())["reload_error"] is None

@@ -384,6 +384,42 @@ def test_huge_headers_are_refused_at_once() -> None:
     assert time.monotonic() - started < 2
 
 
+ALL_AT_ONCE = """
+import resource, sys, threading
+from pathlib import Path
+from recognizer.image import decode
+
+file = Path(sys.argv[1]).read_bytes()
+threads = [threading.Thread(target=decode, args=(file,)) for _ in range(int(sys.argv[2]))]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts in kilobytes on Linux alone")
+def test_large_images_are_unpacked_one_at_a_time(tmp_path: Path) -> None:
+    file = tmp_path / "large.png"
+    file.write_bytes(encode(Image.new("RGBA", (5_000, 4_000), (9, 9, 9, 99)), "PNG"))
+    assert file.stat().st_size < 1_000_000
+
+    def most(threads: int) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", ALL_AT_ONCE, str(file), str(threads)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={"PYTHONPATH": str(SERVICES)},
+            check=True,
+        )
+        return int(done.stdout)
+
+    # one takes 80 MB as it is and as much again while it is turned to gray
+    assert most(4) < most(1) + 60_000
+
+
 QUIET = """
 import sys
 from pathlib import Path

@@ -2,17 +2,37 @@
 
 from fastapi.routing import APIRoute
 
-from api.routes import batch, health, home, metrics, model, predict, predict_json
+from api.routes import (
+    batch,
+    docs,
+    health,
+    home,
+    metrics,
+    model,
+    predict,
+    predict_json,
+    predict_url,
+)
 
 ROUTERS = (
     predict.router,
     predict_json.router,
+    predict_url.router,
     batch.router,
     model.router,
     health.router,
     metrics.router,
     home.router,
+    docs.router,
 )
+
+READING = frozenset(
+    route.path
+    for router in ROUTERS
+    for route in router.routes
+    if isinstance(route, APIRoute) and "read" in router.tags
+)
+"""The paths that read images."""
 
 PATHS = frozenset(
     route.path for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)

@@ -6,6 +6,7 @@ import structlog
 from fastapi import APIRouter, Request
 
 from api import answers, uploads
+from api.connection import while_connected
 from api.documentation import PROBLEMS, form
 from api.engine import Asked, offered
 from api.errors import ApiError, problem_of
@@ -17,6 +18,8 @@ from api.uploads import Upload
 router = APIRouter(tags=["read"])
 
 log = structlog.get_logger()
+
+IMAGES_AT_A_TIME = 16
 
 
 @router.post(
@@ -36,9 +39,12 @@ async def predict_batch(
         most=service.settings.max_batch_images,
     )
     results: dict[int, BatchItem] = {}
-    async with anyio.create_task_group() as group:
+    # the whole request was let in by one place: it takes some at a time, and leaves others theirs
+    places = anyio.CapacityLimiter(IMAGES_AT_A_TIME)
+    read_item = partial(_item, service, model, asked, places, results)
+    async with while_connected(request), anyio.create_task_group() as group:
         for index, upload in enumerate(found):
-            group.start_soon(partial(_item, service, model, asked, index, upload, results))
+            group.start_soon(read_item, index, upload)
     return BatchPrediction(
         results=[results[index] for index in range(len(found))],
         model=service.serving.name_of(model),
@@ -51,15 +57,17 @@ async def _item(
     service: Service,
     model: Served,
     asked: Asked,
+    places: anyio.CapacityLimiter,
+    results: dict[int, BatchItem],
     index: int,
     upload: Upload,
-    results: dict[int, BatchItem],
 ) -> None:
     item = BatchItem(index=index, filename=upload.filename, reading=None, problem=None)
     try:
         if isinstance(upload.file, ApiError):
             raise upload.file
-        read = await service.engine.read(model, upload.file, asked)
+        async with places:
+            read = await service.engine.read(model, upload.file, asked, admitted=True)
         item.reading = answers.reading(read)
     except Exception as error:
         item.problem = problem_of(error)

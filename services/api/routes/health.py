@@ -33,12 +33,15 @@ async def ready(service: Parts, response: Response) -> Health:
 def _health(service: Service, response: Response) -> Health:
     serving = service.serving
     model = serving.model
-    if model is None:
+    draining = service.admission.draining
+    ready = model is not None and not draining
+    if not ready:
         response.status_code = 503
         response.headers["Retry-After"] = str(serving.retry_after)
+    stopping = ["The service is being stopped."] if draining else []
     return Health(
-        status="ready" if model else "waiting",
-        ready=model is not None,
+        status="draining" if draining else "ready" if ready else "waiting",
+        ready=ready,
         model=serving.name_of(model) if model else None,
-        reasons=serving.reasons(),
+        reasons=[*stopping, *serving.reasons()],
     )

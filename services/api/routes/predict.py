@@ -3,6 +3,7 @@ import time
 from fastapi import APIRouter, Request
 
 from api import answers, uploads
+from api.connection import while_connected
 from api.documentation import PROBLEMS, form
 from api.schemas import Prediction
 from api.service import Model, Options, Parts, RequestId
@@ -21,7 +22,8 @@ async def predict(
     """Read one image of a word or a line."""
     started = time.perf_counter()
     file = await uploads.one(request, max_bytes=service.settings.max_upload_bytes)
-    read = await service.engine.read(model, file, asked)
+    async with while_connected(request):
+        read = await service.engine.read(model, file, asked)
     return Prediction(
         **dict(answers.reading(read)),
         model=service.serving.name_of(model),

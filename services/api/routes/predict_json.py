@@ -1,9 +1,11 @@
 import time
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from api import answers, uploads
+from api import answers
+from api.connection import while_connected
 from api.documentation import PROBLEMS
+from api.engine import offered
 from api.schemas import ImageBody, Prediction
 from api.service import Model, Options, Parts, RequestId
 
@@ -12,12 +14,19 @@ router = APIRouter(tags=["read"])
 
 @router.post("/predict/json", responses=PROBLEMS)
 async def predict_json(
-    body: ImageBody, service: Parts, model: Model, asked: Options, request_id: RequestId
+    request: Request,
+    body: ImageBody,
+    service: Parts,
+    model: Model,
+    asked: Options,
+    request_id: RequestId,
 ) -> Prediction:
-    """Read one image sent as base64 or as a data URI in JSON."""
+    """Read one image sent as base64 or as a data URI in JSON, or named by its address."""
     started = time.perf_counter()
-    file = await uploads.from_text(body.image, max_bytes=service.settings.max_upload_bytes)
-    read = await service.engine.read(model, file, asked)
+    offered(model, asked)  # before anybody else's server is asked
+    async with while_connected(request):
+        file = await service.image_of(body)
+        read = await service.engine.read(model, file, asked)
     return Prediction(
         **dict(answers.reading(read)),
         model=service.serving.name_of(model),

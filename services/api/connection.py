@@ -1,0 +1,44 @@
+"""Whether the client is still there."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+
+from api.errors import ClientGoneError
+
+
+@asynccontextmanager
+async def while_connected(request: Request) -> AsyncIterator[None]:
+    """Cancel what is done here when the client goes away: nobody would see the answer.
+
+    For after the body has been read.
+
+    Raises:
+        ClientGoneError: the client has gone.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        # a body where none belongs may exceed its limit; it is left unread then
+        with suppress(HTTPException):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            gone = True
+            task.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not gone:
+            raise
+        task.uncancel()
+        raise ClientGoneError("The client closed the connection before the answer.") from None
+    finally:
+        watcher.cancel()

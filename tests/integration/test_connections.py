@@ -1,0 +1,131 @@
+"""Clients that go away, and a service that is stopped, with a real server between."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from bundles import bars, make_bundle
+from calls import fill_cache
+from pictures import encode
+from servers import Api, free_port
+
+REGISTRY = "http://127.0.0.1:9"  # nothing listens there: the model comes from the disk cache
+POSTS = 'handwriting_requests_total{method="POST",route="/predict"'
+GONE = f'{POSTS},status="499"}}'
+
+
+class Stopping(Api):
+    """`python -m api`, as compose and `make up` start it: uvicorn alone does not drain."""
+
+    def __init__(self, path: Path, **settings: str) -> None:
+        super().__init__(path, **settings)
+        port = free_port()
+        self._command = [sys.executable, "-m", "api"]
+        self._env["API_PORT"] = str(port)
+        self.uri = f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Stopping]:
+    bundle = make_bundle(tmp_path / "bundle").path
+    fill_cache(tmp_path / "cache", bundle, REGISTRY, "models:/handwriting/Production")
+    settings = {"INFERENCE_THREADS": "1", "MAX_QUEUE_IMAGES": "60", "QUEUE_SECONDS": "60"}
+    with Stopping(tmp_path, MLFLOW_TRACKING_URI=REGISTRY, **settings) as server:
+        server.wait_ready()
+        yield server
+
+
+def slow_image() -> bytes:
+    """Takes long to decode and to prepare, and is read as nothing."""
+    noise = np.random.default_rng(1).integers(150, 255, (2000, 4000), np.uint8)
+    return encode(noise, "PNG", compress_level=1)
+
+
+def metric(api: Api, line: str) -> float:
+    text = httpx.get(f"{api.uri}/metrics").text
+    return sum(float(each.split()[-1]) for each in text.splitlines() if each.startswith(line))
+
+
+def request(body: bytes) -> bytes:
+    part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+    whole = part + body + b"\r\n--x--\r\n"
+    head = "POST /predict HTTP/1.1\r\nHost: api\r\nContent-Type: multipart/form-data; boundary=x"
+    return f"{head}\r\nContent-Length: {len(whole)}\r\n\r\n".encode() + whole
+
+
+def test_work_for_a_client_that_went_away_is_dropped(api: Stopping) -> None:
+    host, port = api.uri.removeprefix("http://").split(":")
+    body = request(slow_image())
+    for _ in range(12):
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(body)
+            time.sleep(0.02)
+    deadline = time.monotonic() + 30
+    while metric(api, POSTS) < 12 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    # some may have been read before their client was seen to be gone; none is waited for
+    assert metric(api, GONE) >= 8
+    assert metric(api, "handwriting_queue_images") == 0
+    assert metric(api, 'handwriting_stage_seconds_count{stage="infer"}') < 12
+    answer = httpx.post(f"{api.uri}/predict", files={"image": bars("aa")}, timeout=30)
+    assert answer.json()["text"] == "aa"
+
+
+async def test_what_was_accepted_is_finished_when_the_service_is_stopped(api: Stopping) -> None:
+    assert api.process
+    body = slow_image()
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=api.uri, timeout=60, limits=limits) as client:
+        posts = [asyncio.create_task(client.post("/predict", files={"image": body}))]
+        posts += [
+            asyncio.create_task(client.post("/predict", files={"image": bars("aa")}))
+            for _ in range(20)
+        ]
+        posts += [
+            asyncio.create_task(client.post("/predict", files={"image": body})) for _ in range(4)
+        ]
+        async with asyncio.timeout(30):
+            while (await asyncio.to_thread(metric, api, "handwriting_queue_images")) < 3:
+                await asyncio.sleep(0.01)
+        os.kill(api.process.pid, signal.SIGTERM)
+        seen = set()
+        with suppress(httpx.TransportError):  # in the end nothing listens any more
+            while True:
+                seen.add((await client.get("/health/ready")).status_code)
+                await asyncio.sleep(0.01)
+        answers = [await post for post in posts]
+    assert seen <= {200, 503}
+    assert 503 in seen
+    # each was either accepted and read, or refused as it came too late; none was cut off
+    assert {answer.status_code for answer in answers} <= {200, 503}
+    assert sum(answer.status_code == 200 for answer in answers) >= 3
+    for answer in answers:
+        if answer.status_code == 503:
+            assert answer.json()["type"] == "urn:handwriting:problem:stopping"
+    assert await asyncio.to_thread(api.process.wait, 20) in (0, -signal.SIGTERM)
+
+
+def test_a_second_signal_ends_it_at_once(api: Stopping) -> None:
+    assert api.process
+    host, port = api.uri.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(request(b"x" * 1000)[:-500])  # an upload that never ends
+        time.sleep(0.3)
+        os.kill(api.process.pid, signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            api.process.wait(1)
+        began = time.monotonic()
+        os.kill(api.process.pid, signal.SIGTERM)
+        api.process.wait(20)
+        assert time.monotonic() - began < 10

@@ -1,0 +1,248 @@
+"""`make bench-serving`: servers of the same version on the same images, in one run.
+
+Each round measures every server under every load, one after another; the others are stopped
+meanwhile. What is printed are medians over the rounds, and ratios to the limit.
+"""
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tools.bench_reading.command import told
+from tools.bench_reading.page import check, replace_part
+from tools.bench_reading.problem import Problem, Unavailable
+from tools.bench_reading.reading import machine
+from tools.bench_serving.contenders import CONTENDERS
+from tools.bench_serving.images import KINDS, Images, Kind
+from tools.bench_serving.load import Answers, Target, generator, load, settle
+from tools.bench_serving.plot import plot
+from tools.bench_serving.record import LIMIT, Case, Record
+from tools.bench_serving.servers import Running
+from tools.bench_serving.table import page_of
+from trainer.bootstrap import STARTER_BUNDLE
+from trainer.cli.common import Failure, console, reported, settings
+from trainer.datasets.catalogue import at_hand
+
+WORK = Path(".data/bench-serving")
+PAGE = Path("docs/serving.md")
+PICTURE = Path("serving/load.svg")
+CASES = (
+    Case("mixed", 1),
+    Case("mixed", 4),
+    Case("mixed", 16),
+    Case("mixed", 64),
+    Case("words", 64),
+    Case("lines", 64),
+)
+
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@app.command()
+def bench(
+    bundle: Annotated[Path, typer.Option(help="Default: the starter.")] = STARTER_BUNDLE,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset", "-d", help="Where images come from; repeat it. Default: all at hand."
+        ),
+    ] = None,
+    images: Annotated[int, typer.Option(min=4, help="At most so many words, so many lines.")] = 200,
+    server: Annotated[
+        list[str] | None,
+        typer.Option(help=f"{', '.join(CONTENDERS)}; repeat it. Default: all of them."),
+    ] = None,
+    load_: Annotated[
+        list[str] | None,
+        typer.Option("--load", help="KIND:CLIENTS, as in mixed:64; repeat it. Default: six."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1)] = 5,
+    seconds: Annotated[float, typer.Option(min=1, help="Of each load, each round.")] = 8.0,
+    cores: Annotated[int, typer.Option(min=1, help="Of this machine, for everything.")] = 2,
+    page: Annotated[
+        Path | None, typer.Option(help=f"Put the results into this page, as {PAGE}.")
+    ] = None,
+) -> None:
+    """Compare servers. With the defaults half an hour and some."""
+    with _reported():
+        if page:
+            check(page, "servers")
+        _keep_to(cores)
+        known = settings()
+        sources = dataset or ["synthetic", *(each.name for each in at_hand(known.data_dir))]
+        found = Images.collect(sources, known.data_dir, images)
+        cases = [_case(each) for each in load_] if load_ else list(CASES)
+        record = Record(
+            command=told("bench-serving", sys.argv[1:]),
+            date=datetime.date.today().isoformat(),
+            machine=f"{cores} of its cores used, {machine()}",
+            generator=generator(),
+            seconds=seconds,
+        )
+        files = _write(found, cases)
+        with _limit(bundle) as limit, _servers(server, bundle, record) as servers:
+            bodies = {each.spec.name: _bodies(each, files) for each in servers}
+            for number in range(rounds):
+                for case in cases:
+                    _note(
+                        record, number, LIMIT, case, limit.measure(files[case.kind], case, seconds)
+                    )
+                    for each in servers:
+                        spec = each.spec
+                        target = Target(
+                            each.url, spec.path, spec.content_type, bodies[spec.name][case.kind]
+                        )
+                        try:
+                            with each.awake():
+                                try:
+                                    answers = load(target, case.clients, seconds, WORK)
+                                finally:
+                                    settle(target)
+                        except Unavailable as error:
+                            record.left_out[f"{spec.name} ({case.name})"] = str(error)
+                            _tell(f"{spec.name}, {case.name}: {error}")
+                        else:
+                            _note(record, number, spec.name, case, answers)
+                record.save(WORK / "rounds.json")
+        picture = (page or WORK / "page.md").parent / PICTURE
+        plot(record, picture)
+        text = page_of(record, PICTURE.as_posix())
+        typer.echo(text)
+        if page:
+            replace_part(page, "servers", text)
+        console.print(f"Every round is in {WORK / 'rounds.json'}, the plot in {picture}.")
+
+
+class Limit:
+    """The process that reads without HTTP; it waits for jobs."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.answer()
+
+    def measure(self, files: Sequence[Path], case: Case, seconds: float) -> Answers:
+        job = {"files": list(map(str, files)), "clients": case.clients, "seconds": seconds}
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        found = self.answer()
+        return Answers(found["rate"], found.get("median"), found.get("p99"))
+
+    def answer(self) -> dict[str, float]:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise Problem("The process of the limit has ended; what it wrote is above.")
+        found: dict[str, float] = json.loads(line)
+        return found
+
+
+@contextmanager
+def _limit(bundle: Path) -> Iterator[Limit]:
+    command = [sys.executable, "-m", "tools.bench_serving.limit", str(bundle)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Limit(process)
+
+
+@contextmanager
+def _servers(names: Sequence[str] | None, bundle: Path, record: Record) -> Iterator[list[Running]]:
+    """Those that start, stopped until they are measured; of the others the reason is noted."""
+    running: list[Running] = []
+    started: list[Running] = []
+    try:
+        for name in names or CONTENDERS:
+            if name not in CONTENDERS:
+                raise Problem(f"--server {name}: it must be one of {', '.join(CONTENDERS)}.")
+            try:
+                each = Running(CONTENDERS[name](bundle.resolve(), WORK.resolve()), WORK)
+                running.append(each)
+                _tell(f"{each.spec.name} is being started")
+                each.start()
+            except Unavailable as error:
+                record.left_out[name] = str(error)
+                _tell(f"{name} is left out: {error}")
+            else:
+                each.sleep()
+                started.append(each)
+        yield started
+    finally:
+        for each in running:
+            each.stop()
+
+
+def _keep_to(cores: int) -> None:
+    """Everything that is started here stays on so many cores, load and all."""
+    usable = sorted(os.sched_getaffinity(0))
+    if cores > len(usable):
+        raise Problem(f"--cores {cores}: this machine lets {len(usable)} be used.")
+    os.sched_setaffinity(0, usable[:cores])
+
+
+def _write(images: Images, cases: Sequence[Case]) -> dict[Kind, list[Path]]:
+    """The images as files. Raises `Problem` where a load has none."""
+    files: dict[Kind, list[Path]] = {}
+    for kind in {case.kind for case in cases}:
+        found = images.of(kind)
+        if not found:
+            raise Problem(f"There are no images for {kind}; name others with -d.")
+        files[kind] = _files(WORK / "images" / kind, "png", found)
+    return files
+
+
+def _bodies(server: Running, files: dict[Kind, list[Path]]) -> dict[Kind, list[Path]]:
+    """What the server is sent for each image, as files."""
+    folder = WORK / "bodies" / server.spec.name.replace(" ", "-")
+    return {
+        kind: _files(folder / kind, "body", [server.spec.body(each.read_bytes()) for each in found])
+        for kind, found in files.items()
+    }
+
+
+def _files(folder: Path, suffix: str, contents: Sequence[bytes]) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{number}.{suffix}" for number in range(len(contents))]
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
+    return files
+
+
+def _case(text: str) -> Case:
+    kind, _, clients = text.partition(":")
+    for each in KINDS:
+        if each == kind and clients.isdecimal() and int(clients):
+            return Case(each, int(clients))
+    raise Problem(f"--load {text}: write KIND:CLIENTS, the kind one of {', '.join(KINDS)}.")
+
+
+def _note(record: Record, number: int, server: str, case: Case, answers: Answers) -> None:
+    record.add(server, case, answers)
+    median = f", median {1000 * answers.median:.1f} ms" if answers.median else ""
+    _tell(f"round {number + 1}: {server}, {case.name}: {answers.rate:.1f} images/s{median}")
+
+
+def _tell(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """As the trainer's command line does it; the bench's own problems too are one message."""
+    with reported():
+        try:
+            yield
+        except Problem as error:
+            raise Failure(str(error)) from None
+
+
+if __name__ == "__main__":
+    app()
