@@ -205,7 +205,7 @@ async def test_requests_finish_on_the_version_they_began_with(
         # more images than threads: most of them wait while the version changes
         files = [("images", bars("a" * 60))] * 60
         batch = asyncio.create_task(client.post("/predict/batch", files=files))
-        while not api.app.state.service.engine._limiter.borrowed_tokens:
+        while not api.app.state.service.engine.admission.inside:
             await asyncio.sleep(0.001)
         await api.poll()
         found = (await batch).json()
