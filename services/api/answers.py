@@ -1,6 +1,7 @@
 """From what the recognizer read to what the API answers."""
 
 import math
+import time
 
 from api import schemas
 from api.job import Read
@@ -27,11 +28,19 @@ def reading(read: Read) -> schemas.Reading:
     )
 
 
-def timing(read: Read, total_seconds: float) -> schemas.Timing:
-    return schemas.Timing(
-        decode=milliseconds(read.decode_seconds),
-        recognise=milliseconds(read.recognise_seconds),
-        total=milliseconds(total_seconds),
+def prediction(
+    read: Read, model: schemas.ModelName, request_id: str, started: float
+) -> schemas.Prediction:
+    """The answer to a request for one image, begun at `started` of `time.perf_counter`."""
+    return schemas.Prediction(
+        **dict(reading(read)),
+        model=model,
+        request_id=request_id,
+        timing_ms=schemas.Timing(
+            decode=milliseconds(read.decode_seconds),
+            recognise=milliseconds(read.recognise_seconds),
+            total=milliseconds(time.perf_counter() - started),
+        ),
     )
 
 

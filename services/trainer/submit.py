@@ -1,7 +1,8 @@
 """A finished bundle becomes a version, and the gate decides whether it goes into production."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -94,19 +95,12 @@ def submit(
     return version, decision
 
 
-def register(
-    registry: Registry,
-    bundle: Bundle,
-    origin: Origin,
-    datasets: Sequence[Dataset],
-    *,
-    data_dir: Path,
-    force: bool = False,
-) -> tuple[Version, Decision]:
-    """The same for a bundle made elsewhere, in an MLflow run of its own."""
+@contextmanager
+def run_of(bundle: Bundle, origin: Origin) -> Iterator[None]:
+    """An MLflow run for a bundle made elsewhere, to submit it in."""
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(run_name=f"registered {bundle.path.name}"):
         mlflow.log_params({"datasets": origin.data})
         if (bundle.path / CARD).is_file():
             mlflow.log_artifact(str(bundle.path / CARD))
-        return submit(registry, bundle, origin, datasets, data_dir=data_dir, force=force)
+        yield

@@ -2,8 +2,8 @@
 
 import datetime
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ from tools.bench_reading.sets import TestSet, sets_of
 from tools.bench_reading.table import page_of, percent
 from tools.bench_reading.version import VersionReader
 from trainer.bootstrap import STARTER_BUNDLE
-from trainer.cli.common import Failure, choice, console, reported, settings
+from trainer.cli.common import choice, console, reported, settings
 from trainer.datasets.base import SPLITS, Split
 from trainer.datasets.catalogue import at_hand, open_dataset
 from trainer.models import bundle_of
@@ -91,7 +91,7 @@ def read(
     Without `-d`, synthetic lines and every set below DATA_DIR. The first `-m`, with the first
     decoder, is the one whose errors are explained.
     """
-    with _reported():
+    with reported():
         known = settings()
         check(page, "readings", "errors")
         if not remake:
@@ -146,7 +146,7 @@ def train(
 
     Ctrl-C writes a checkpoint, and the same command goes on from it.
     """
-    with _reported():
+    with reported():
         known = settings()
         from tools.bench_reading.trial import INGREDIENTS, Trial, corpus_of, train_each
 
@@ -180,7 +180,7 @@ def curve(
     Takes as many times `--minutes` as there are shares. Shares that are done are not trained
     again; Ctrl-C writes a checkpoint, and the same command goes on from it.
     """
-    with _reported():
+    with reported():
         known = settings()
         check(page, "curve")
         from tools.bench_reading.curve import SHARES, grow
@@ -194,16 +194,6 @@ def curve(
         made.draw(picture)
         replace_part(page, "curve", made.page(picture.relative_to(page.parent).as_posix()))
         console.print(f"Wrote {page} and {picture}.")
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """As the trainer's command line does it; the bench's own problems too are one message."""
-    with reported():
-        try:
-            yield
-        except Problem as error:
-            raise Failure(str(error)) from None
 
 
 def _names(dataset: Sequence[str] | None) -> list[str]:

@@ -1,7 +1,9 @@
 """What a user of the bench can do something about."""
 
+from trainer.cli.common import Failure
 
-class Problem(Exception):
+
+class Problem(Failure):
     """The bench cannot go on; the message says why and what to do."""
 
 

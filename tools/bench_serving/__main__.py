@@ -28,7 +28,7 @@ from tools.bench_serving.record import LIMIT, Case, Record
 from tools.bench_serving.servers import Running
 from tools.bench_serving.table import page_of
 from trainer.bootstrap import STARTER_BUNDLE
-from trainer.cli.common import Failure, console, reported, settings
+from trainer.cli.common import console, reported, settings
 from trainer.datasets.catalogue import at_hand
 
 WORK = Path(".data/bench-serving")
@@ -72,7 +72,7 @@ def bench(
     ] = None,
 ) -> None:
     """Compare servers. With the defaults half an hour and some."""
-    with _reported():
+    with reported():
         if page:
             check(page, "servers")
         _keep_to(cores)
@@ -232,16 +232,6 @@ def _note(record: Record, number: int, server: str, case: Case, answers: Answers
 
 def _tell(text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """As the trainer's command line does it; the bench's own problems too are one message."""
-    with reported():
-        try:
-            yield
-        except Problem as error:
-            raise Failure(str(error)) from None
 
 
 if __name__ == "__main__":

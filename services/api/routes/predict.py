@@ -24,9 +24,4 @@ async def predict(
     file = await uploads.one(request, max_bytes=service.settings.max_upload_bytes)
     async with while_connected(request):
         read = await service.engine.read(model, file, asked)
-    return Prediction(
-        **dict(answers.reading(read)),
-        model=service.serving.name_of(model),
-        request_id=request_id,
-        timing_ms=answers.timing(read, time.perf_counter() - started),
-    )
+    return answers.prediction(read, service.serving.name_of(model), request_id, started)

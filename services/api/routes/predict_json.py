@@ -27,9 +27,4 @@ async def predict_json(
     async with while_connected(request):
         file = await service.image_of(body)
         read = await service.engine.read(model, file, asked)
-    return Prediction(
-        **dict(answers.reading(read)),
-        model=service.serving.name_of(model),
-        request_id=request_id,
-        timing_ms=answers.timing(read, time.perf_counter() - started),
-    )
+    return answers.prediction(read, service.serving.name_of(model), request_id, started)

@@ -54,6 +54,7 @@ Model = Annotated[
         "--model", "-m", metavar="MODEL", help="A bundle folder or models:/... Default: MODEL_URI."
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Promote even if the gate says no.")]
 Decoder = Annotated[
     str, typer.Option(help="greedy (fast), beam (with the language model) or lexicon.")
 ]
@@ -89,7 +90,9 @@ def reported() -> Iterator[None]:
 def _told(error: Exception) -> str | None:
     """What to say of an error; None for a fault of the program, whose traceback is wanted."""
     # the project's own errors, by where they are defined: importing them all is slow
-    if isinstance(error, RecognizerError) or type(error).__module__.startswith("trainer."):
+    if isinstance(error, RecognizerError | Failure) or type(error).__module__.startswith(
+        "trainer."
+    ):
         return str(error)
     if isinstance(error, FloatingPointError):
         return str(error)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainer.cli.common import Datasets, app, choice, console, reported, settings
+from trainer.cli.common import Datasets, Force, app, choice, console, reported, settings
 from trainer.cli.versions import tell
 from trainer.recipe import Recipe
 from trainer.settings import Settings
@@ -51,9 +51,7 @@ def train(
     from_scratch: Annotated[
         bool, typer.Option("--from-scratch", help="Random weights instead of the starter's.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Promote even if the gate says no.")
-    ] = False,
+    force: Force = False,
 ) -> None:
     """Train a version, register it, promote it if it reads no worse than the current one.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainer.cli.common import Datasets, app, console, reported, settings
+from trainer.cli.common import Datasets, Force, app, console, reported, settings
 
 if TYPE_CHECKING:
     from trainer.gate import Decision
@@ -39,9 +39,7 @@ def register(
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="It has never seen handwriting, fonts alone.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Promote even if the gate says no.")
-    ] = False,
+    force: Force = False,
 ) -> None:
     """Make a bundle from elsewhere a version, and promote it if it reads no worse than the current.
 
@@ -54,21 +52,16 @@ def register(
         from recognizer.bundle import Bundle
         from trainer.datasets.catalogue import open_dataset
         from trainer.registry import Registry
-        from trainer.submit import Origin
-        from trainer.submit import register as enter
+        from trainer.submit import Origin, run_of, submit
 
         taken = Bundle.load(bundle)
         datasets = [open_dataset(name, known.data_dir) for name in dataset or []]
         named = " + ".join(each.name for each in datasets) or "data that was not named"
         registry = Registry(known.mlflow_tracking_uri, known.address)
-        with console.status("Comparing with the current version ..."):
-            version, decision = enter(
-                registry,
-                taken,
-                Origin(named, real=not synthetic),
-                datasets,
-                data_dir=known.data_dir,
-                force=force,
+        origin = Origin(named, real=not synthetic)
+        with console.status("Comparing with the current version ..."), run_of(taken, origin):
+            version, decision = submit(
+                registry, taken, origin, datasets, data_dir=known.data_dir, force=force
             )
         tell(version, decision)
 
