@@ -7,6 +7,7 @@ from trainer.corpus import Corpus
 from trainer.datasets.base import SPLITS
 from trainer.decoding.fitting import Decoding
 from trainer.metrics import Scores
+from trainer.quantize import Precision
 from trainer.recipe import Recipe
 
 
@@ -18,6 +19,7 @@ def model_card(
     start: str,
     scores: Mapping[str, Scores],
     decoding: Decoding | None = None,
+    precision: Precision | None = None,
     inherited: str = "",
 ) -> str:
     """The card as Markdown.
@@ -27,6 +29,7 @@ def model_card(
         start: what the weights were at first, in a few words.
         scores: dataset -> scores of its test split, greedy decoder.
         decoding: how the version decodes, once that is fitted.
+        precision: what 8-bit convolutions change, once that is measured.
         inherited: the card of the version that it was trained on from, whose data it knows too.
     """
     data = "\n".join(
@@ -54,7 +57,7 @@ splits.
 ## Training
 
 A CRNN with CTC of size `{recipe.size}`, {epochs} epochs from {start}; batches of
-{recipe.batch_size}, AdamW at {recipe.learning_rate:g}, seed {recipe.seed}.
+{recipe.batch_size}, AdamW at {recipe.learning_rate:g}, seed {recipe.seed}.{_precision(precision)}
 
 ## Decoding and confidence
 
@@ -101,6 +104,17 @@ def _decoding(decoding: Decoding | None) -> str:
         f"{words.escape:g} for any other word, language model {words.language_weight:g}, "
         f"{words.bonus:g} for each character). Both were made from {source.source}; the weights "
         f"were chosen on validation samples.\n\n{fitted}"
+    )
+
+
+def _precision(precision: Precision | None) -> str:
+    if precision is None:
+        return ""
+    made = "has convolutions of 8 bits" if precision.kept else "was tried with 8-bit convolutions"
+    kept = "" if precision.kept else ", and left as it was"
+    return (
+        f"\n\nWhat is served {made}: CER of {precision.samples} validation images "
+        f"{precision.eight_bits:.2%}, with 32 bits {precision.full:.2%}{kept}."
     )
 
 

@@ -84,8 +84,13 @@ def export_bundle(
             golden=golden,
             files={},
         )
-        texts = _read_golden(seal(new, manifest))
-        return put(seal(new, manifest.model_copy(update={"golden": texts})), path)
+        return put(with_golden(new, manifest), path)
+
+
+def with_golden(path: Path, manifest: Manifest) -> Bundle:
+    """Seal a bundle whose golden images are read anew, by the network that lies there."""
+    texts = _read_golden(seal(path, manifest))
+    return seal(path, manifest.model_copy(update={"golden": texts}))
 
 
 def put(bundle: Bundle, path: Path) -> Bundle:

@@ -18,17 +18,23 @@ from trainer.decoding.linguistics import texts_of
 from trainer.evaluation import Evaluation, evaluate
 from trainer.export import export_bundle, put
 from trainer.metrics import Scores
+from trainer.mixture import Mixture
 from trainer.network import Crnn
+from trainer.quantize import Precision, faster
 from trainer.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A bundle, its card, and what it read of the test splits (greedy decoder)."""
+    """A bundle, its card, and what it read of the test splits (greedy decoder).
+
+    `precision` says what 8-bit convolutions change; None where there was nothing to measure on.
+    """
 
     bundle: Bundle
     card: str
     tests: dict[str, Evaluation]
+    precision: Precision | None
 
     def whole(self) -> Evaluation | None:
         """All test splits as one; None where there was nothing to test on."""
@@ -52,6 +58,8 @@ def finish(
 ) -> Finished:
     """Export a network, read the test splits with the bundle, fit its decoding, write its card.
 
+    What is served has 8-bit convolutions, where they read as well (`trainer.quantize`).
+
     Args:
         path: of the bundle; what lies there is replaced.
         epochs: how many were trained.
@@ -63,7 +71,11 @@ def finish(
     """
     spec = recipe.input()
 
-    def card(scores: dict[str, Scores], decoding: Decoding | None = None) -> str:
+    def card(
+        scores: dict[str, Scores],
+        decoding: Decoding | None = None,
+        precision: Precision | None = None,
+    ) -> str:
         return model_card(
             corpus,
             recipe,
@@ -71,13 +83,16 @@ def finish(
             start=start,
             scores=scores,
             decoding=decoding,
+            precision=precision,
             inherited=inherited,
         )
 
     path.parent.mkdir(parents=True, exist_ok=True)
     # beside its place, so that it can be moved there
     with TemporaryDirectory(dir=path.parent, prefix=".bundle-") as folder:
-        draft = export_bundle(model, corpus.alphabet, spec, card({}), Path(folder) / "draft")
+        exact = export_bundle(model, corpus.alphabet, spec, card({}), Path(folder) / "exact")
+        held = _handwriting(corpus)
+        draft, precision = faster(exact, _an_epoch(corpus), held, Path(folder) / "draft")
         recognizer = Recognizer(draft)
         found = {
             dataset.name: evaluate(
@@ -85,11 +100,11 @@ def finish(
             )
             for dataset in corpus.datasets
         }
-        decoding = fit(draft, _handwriting(corpus), texts_of(corpus.datasets))
+        decoding = fit(draft, held, texts_of(corpus.datasets))
         tests = {name: evaluation for name, evaluation in found.items() if evaluation.judged}
-        text = card({name: each.scores for name, each in tests.items()}, decoding)
+        text = card({name: each.scores for name, each in tests.items()}, decoding, precision)
         bundle = put(enriched(draft, decoding, Path(folder) / "bundle", card=text), path)
-    return Finished(bundle, text, tests)
+    return Finished(bundle, text, tests, precision)
 
 
 def finish_checkpoint(checkpoint: Checkpoint, datasets: Sequence[Dataset], path: Path) -> Finished:
@@ -103,6 +118,11 @@ def finish_checkpoint(checkpoint: Checkpoint, datasets: Sequence[Dataset], path:
     recipe = Recipe(**state.parameters)
     epochs = len(state.history)
     return finish(checkpoint.best(), corpus, recipe, path, epochs=epochs, start=state.origin)
+
+
+def _an_epoch(corpus: Corpus) -> Sequence[Sample]:
+    samples = corpus.training()
+    return samples.draw(0, 0) if isinstance(samples, Mixture) else samples
 
 
 def _handwriting(corpus: Corpus) -> list[Sample]:

@@ -155,6 +155,13 @@ def _log(finished: Finished, test: Sequence[Sample], tracking: Tracking) -> Scor
     """Tell MLflow how the bundle read its test splits."""
     for name, evaluation in finished.tests.items():
         tracking.test(name, evaluation)
+    if finished.precision:
+        mlflow.log_metrics(
+            {
+                "val_cer_8_bits": finished.precision.eight_bits,
+                "val_cer_32_bits": finished.precision.full,
+            }
+        )
     mlflow.log_text(finished.card, CARD)
     _log_confidence(Recognizer(finished.bundle), test)
     whole = finished.whole()
