@@ -1,39 +1,56 @@
 """Whether an image that comes alone is read faster by every core or by one."""
 
+import math
 import threading
+from collections import deque
+from statistics import median
 
-KEPT = 0.9
-"""Of what was measured before, when an image is added."""
-TRY_EVERY = 32
-"""One image in so many takes the slower way, in case it is the faster one by now."""
+TRY_EVERY = 256
+"""Of so many images the last few take the slower way, in case it is the faster one by now."""
+WAKING = 3
+"""Images after a change of way that are not judged: a core that has slept is slow to join."""
+JUDGED = 9
+"""The last images of a way by which it is judged, by their median: one that was held up by
+something else says nothing of the way."""
+TRIES = WAKING + JUDGED
+"""In a row."""
 
 
 class Pace:
     """Chooses by what was measured lately. Safe to share by threads.
 
     Where the machine is idle two cores are nearly twice as fast as one. Where something else
-    wants them too, a training above all, the two threads wait for each other and are slower.
+    wants them too, a training above all, the two threads wait for each other and are slower. So
+    they are where images are so far apart that the second core must be woken for each.
     """
 
     def __init__(self) -> None:
-        self._seconds_a_column: dict[bool, float] = {}
+        self._seconds_a_column: dict[bool, deque[float]] = {
+            way: deque(maxlen=JUDGED) for way in (True, False)
+        }
         self._turn = 0
+        self._way = True
+        self._in_a_row = 0
         self._lock = threading.Lock()
 
     def all_cores(self) -> bool:
         """Whether the next image shall have them all."""
         with self._lock:
             self._turn += 1
-            known = self._seconds_a_column
-            for untried in (True, False):
-                if untried not in known:
-                    return untried
-            faster = known[True] <= known[False]
-            return faster != (self._turn % TRY_EVERY == 0)
+            if self._turn <= 2 * TRIES:
+                return self._turn <= TRIES
+            faster = self._pace(True) <= self._pace(False)
+            trying = self._turn % TRY_EVERY >= TRY_EVERY - TRIES
+            return faster != trying
 
     def took(self, all_cores: bool, columns: int, seconds: float) -> None:
         """Learn from one image; the time grows with its columns."""
         with self._lock:
-            new = seconds / columns
-            old = self._seconds_a_column.get(all_cores, new)
-            self._seconds_a_column[all_cores] = KEPT * old + (1 - KEPT) * new
+            if all_cores != self._way:
+                self._way, self._in_a_row = all_cores, 0
+            self._in_a_row += 1
+            if self._in_a_row > WAKING:
+                self._seconds_a_column[all_cores].append(seconds / columns)
+
+    def _pace(self, all_cores: bool) -> float:
+        return median(self._seconds_a_column[all_cores] or [math.inf])

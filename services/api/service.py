@@ -4,18 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Request
 
 from api import uploads
 from api.admission import Admission
 from api.cache import Cache
-from api.engine import Asked, Engine
+from api.engine import Engine
 from api.errors import FieldError, UrlRefusedError
 from api.fetch import Fetcher
 from api.metrics import Metrics
 from api.registry import Registry
-from api.schemas import AskedDecoder, AskedLevel, ImageBody
-from api.serving import Served, Serving
+from api.schemas import ImageBody
+from api.serving import Serving
 from api.settings import Settings, cores
 from api.watcher import Watcher
 
@@ -83,49 +83,10 @@ class Service:
         self.engine.close()
 
 
-# Dependencies are coroutines: FastAPI sends any other through a thread of its own, four a request.
+# A coroutine: FastAPI sends any other dependency through a thread of its own.
 async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
 
 Parts = Annotated[Service, Depends(_service)]
-
-
-async def _request_id(request: Request) -> str:
-    request_id: str = request.state.request_id
-    return request_id
-
-
-RequestId = Annotated[str, Depends(_request_id)]
-
-
-async def _model(request: Request, service: Parts) -> Served:
-    """The version this request keeps to its end."""
-    model = service.serving.current()
-    request.state.model_version = model.version.version
-    return model
-
-
-Model = Annotated[Served, Depends(_model)]
-
-
-async def _asked(
-    level: Annotated[
-        AskedLevel, Query(description="What the image shows; `word` forbids spaces.")
-    ] = "auto",
-    decoder: Annotated[
-        AskedDecoder,
-        Query(
-            description="`greedy` is fastest. `beam` reads with the model's language model, "
-            "`lexicon` also prefers known words; `/model` says which the version offers."
-        ),
-    ] = "greedy",
-    alternatives: Annotated[
-        int, Query(ge=0, le=10, description="How many other texts to give.")
-    ] = 0,
-) -> Asked:
-    return Asked(level, decoder, alternatives)
-
-
-Options = Annotated[Asked, Depends(_asked)]

@@ -31,7 +31,7 @@ class Prepared:
 
     def column(self, step: float, stride: int, width: int) -> float:
         """The column of the original image, `width` wide, at a time step of the network."""
-        return float(np.clip((step * stride - self.left) / self.scale, 0, width))
+        return min(max((step * stride - self.left) / self.scale, 0.0), float(width))
 
 
 def prepare(gray: Gray, spec: Input) -> Prepared:

@@ -3,16 +3,14 @@ from functools import partial
 
 import anyio
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from api import answers, uploads
-from api.connection import while_connected
+from api.call import Call, Called
 from api.documentation import PROBLEMS, form
-from api.engine import Asked, offered
+from api.engine import offered
 from api.errors import ApiError, problem_of
 from api.schemas import BatchItem, BatchPrediction, BatchTiming
-from api.service import Model, Options, Parts, RequestId, Service
-from api.serving import Served
 from api.uploads import Upload
 
 router = APIRouter(tags=["read"])
@@ -27,36 +25,32 @@ IMAGES_AT_A_TIME = 16
     responses=PROBLEMS,
     openapi_extra=form("images", "Image files, or base64 as text of the field.", many=True),
 )
-async def predict_batch(
-    request: Request, service: Parts, model: Model, asked: Options, request_id: RequestId
-) -> BatchPrediction:
+async def predict_batch(call: Called) -> BatchPrediction:
     """Read many images in one request; one that cannot be read does not fail the others."""
-    started = time.perf_counter()
-    offered(model, asked)  # what fails for every image fails the request
+    settings = call.service.settings
+    offered(call.model, call.asked)  # what fails for every image fails the request
     found = await uploads.many(
-        request,
-        max_bytes=service.settings.max_upload_bytes,
-        most=service.settings.max_batch_images,
+        call.request,
+        max_bytes=settings.max_upload_bytes,
+        most=settings.max_batch_images,
     )
     results: dict[int, BatchItem] = {}
     # the whole request was let in by one place: it takes some at a time, and leaves others theirs
     places = anyio.CapacityLimiter(IMAGES_AT_A_TIME)
-    read_item = partial(_item, service, model, asked, places, results)
-    async with while_connected(request), anyio.create_task_group() as group:
+    read_item = partial(_item, call, places, results)
+    async with call.while_connected(), anyio.create_task_group() as group:
         for index, upload in enumerate(found):
             group.start_soon(read_item, index, upload)
     return BatchPrediction(
         results=[results[index] for index in range(len(found))],
-        model=service.serving.name_of(model),
-        request_id=request_id,
-        timing_ms=BatchTiming(total=answers.milliseconds(time.perf_counter() - started)),
+        model=call.model_name,
+        request_id=call.request_id,
+        timing_ms=BatchTiming(total=answers.milliseconds(time.perf_counter() - call.started)),
     )
 
 
 async def _item(
-    service: Service,
-    model: Served,
-    asked: Asked,
+    call: Call,
     places: anyio.CapacityLimiter,
     results: dict[int, BatchItem],
     index: int,
@@ -67,7 +61,7 @@ async def _item(
         if isinstance(upload.file, ApiError):
             raise upload.file
         async with places:
-            read = await service.engine.read(model, upload.file, asked, admitted=True)
+            read = await call.read(upload.file, admitted=True)
         item.reading = answers.reading(read)
     except Exception as error:
         item.problem = problem_of(error)

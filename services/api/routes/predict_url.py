@@ -1,15 +1,12 @@
-import time
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 
-from api import answers
-from api.connection import while_connected
+from api.call import Called
 from api.documentation import PROBLEMS
 from api.engine import offered
 from api.examples import IMAGE_URL
 from api.schemas import Prediction
-from api.service import Model, Options, Parts, RequestId
 
 router = APIRouter(tags=["read"])
 """Part of the application only where IMAGE_URL_HOSTS names hosts."""
@@ -17,7 +14,7 @@ router = APIRouter(tags=["read"])
 
 @router.get("/predict", responses=PROBLEMS)
 async def predict_url(
-    request: Request,
+    call: Called,
     image_url: Annotated[
         str,
         Query(
@@ -27,15 +24,9 @@ async def predict_url(
             description="An https or http address on a host that this service fetches from.",
         ),
     ],
-    service: Parts,
-    model: Model,
-    asked: Options,
-    request_id: RequestId,
 ) -> Prediction:
     """Read one image of a word or a line from the web."""
-    started = time.perf_counter()
-    offered(model, asked)  # before anybody else's server is asked
-    async with while_connected(request):
-        file = await service.image_at(image_url)
-        read = await service.engine.read(model, file, asked)
-    return answers.prediction(read, service.serving.name_of(model), request_id, started)
+    offered(call.model, call.asked)  # before anybody else's server is asked
+    async with call.while_connected():
+        read = await call.read(await call.service.image_at(image_url))
+    return call.prediction(read)
