@@ -15,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-full test-compose lint train promote lock clean
-.PHONY: bench bench-reading bench-train bench-curve bench-serving
+.PHONY: bench bench-reading bench-train bench-curve bench-serving bench-soak
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,7 +58,10 @@ bench-curve: $(RUNTIME) ## Train on 10 to 100 % of the lines and draw the curve 
 	@exec $(WITH_ENV) $(PY) -m tools.bench_reading curve $(ARGS)
 
 bench-serving: $(RUNTIME) ## Measure the API against other servers of the same version (ARGS=--help)
-	@exec $(WITH_ENV) $(PY) -m tools.bench_serving $(ARGS)
+	@exec $(WITH_ENV) $(PY) -m tools.bench_serving compare $(ARGS)
+
+bench-soak: $(RUNTIME) ## Send the API twice what it can bear, and change its version (ARGS=--help)
+	@exec $(WITH_ENV) $(PY) -m tools.bench_serving soak $(ARGS)
 
 lock: $(DEV) ## Pin the requirements anew from the .in files (ARGS=--upgrade for newer releases)
 	$(PIP_INSTALL) uv

@@ -6,6 +6,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from api.main import create_app
+from api.registry import Registry
 from api.settings import Settings
 from bundles import bars
 from calls import connect
@@ -24,7 +25,7 @@ class Session:
             model_cache_dir=cache,
             poll_seconds=0.2,
         )
-        self.app: FastAPI = create_app(self.settings)
+        self.app: FastAPI = create_app(self.settings, Registry(server.uri, self.settings.address))
 
     def register(self, bundle: Path, **metrics: float) -> str:
         return self.server.register(bundle, self.name, **metrics)

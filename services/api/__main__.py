@@ -1,12 +1,14 @@
 """`python -m api`: serve at API_HOST and API_PORT."""
 
-import uvicorn
 
-from api.main import app
-from api.server import Server
-from api.service import Service
+def main() -> None:
+    # imported here, as the process that asks the registry imports this module, too
+    import uvicorn
 
-if __name__ == "__main__":
+    from api.main import app
+    from api.server import Server
+    from api.service import Service
+
     service: Service = app.state.service
     settings = service.settings
     config = uvicorn.Config(
@@ -18,3 +20,7 @@ if __name__ == "__main__":
         server_header=False,
     )
     Server(config, service.admission, settings.shutdown_seconds).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -8,17 +8,21 @@ from api.door import Door
 from api.headers import Cors, SecurityHeaders
 from api.keys import KeyCheck
 from api.middleware import BodyLimit, Telemetry
+from api.registry import Registry
 from api.routes import PATHS, READING, ROUTERS, predict_url
 from api.service import Service
 from api.settings import Settings, load_settings
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """An application of its own: settings, numbers, model and watcher are its alone."""
+def create_app(settings: Settings | None = None, registry: Registry | None = None) -> FastAPI:
+    """An application of its own: settings, numbers, model and watcher are its alone.
+
+    `registry`: see `Service`.
+    """
     settings = settings or load_settings()
     memory.give_back()
     logs.configure(settings.log_level, settings.log_format)
-    service = Service(settings)
+    service = Service(settings, registry)
     app = FastAPI(
         title="Handwriting",
         description=DESCRIPTION,

@@ -53,10 +53,18 @@ class Registry:
     def _client(self) -> "MlflowClient":
         for variable, value in _PATIENCE.items():
             os.environ.setdefault(variable, value)
-        # imported here, in the watcher's thread: it takes seconds, and the API answers meanwhile
+        # imported here: it takes seconds
         from mlflow import MlflowClient
 
         return MlflowClient(self._uri, self._uri)
+
+    @property
+    def shown(self) -> str:
+        """Its address, for people."""
+        return hidden(self._uri)
+
+    def close(self) -> None:
+        """Nothing more will be asked."""
 
     def resolve(self) -> Answer:
         """Which version the address names now. Nothing promoted yet is an answer, no error."""
@@ -135,7 +143,7 @@ class Registry:
         try:
             yield
         except Exception as error:
-            what = what or f"The registry at {self._uri} does not answer as it should"
+            what = what or f"The registry at {self.shown} does not answer as it should"
             raise RegistryError(hidden(f"{what}: {_cause(error)}")) from error
 
 

@@ -14,6 +14,7 @@ from api.errors import FieldError, UrlRefusedError
 from api.fetch import Fetcher
 from api.metrics import Metrics
 from api.registry import Registry
+from api.remote import RemoteRegistry
 from api.schemas import ImageBody
 from api.serving import Serving
 from api.settings import Settings, cores
@@ -26,7 +27,8 @@ LEAST_IMAGES_A_THREAD = 4
 class Service:
     """What the routes work with."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, registry: Registry | None = None) -> None:
+        """`registry`: whom to ask; by default a process that asks what the settings name."""
         self.settings = settings
         self.metrics = Metrics()
         self.serving = Serving(settings.address, settings.poll_seconds)
@@ -46,7 +48,7 @@ class Service:
         )
         self.watcher = Watcher(
             self.serving,
-            Registry(settings.mlflow_tracking_uri, settings.address),
+            registry or RemoteRegistry(settings.mlflow_tracking_uri, settings.address),
             Cache(settings.model_cache_dir, settings.mlflow_tracking_uri, settings.model_uri),
             self.metrics,
             threads=settings.threads_inside,

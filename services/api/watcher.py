@@ -68,8 +68,11 @@ class Watcher:
         """End the thread; not waiting long, as it may hang in a call to the registry."""
         self._stop.set()
         self._thread.join(timeout=2)
+        self._registry.close()
 
     def _run(self) -> None:
+        # what was served last, before the registry is asked: that takes seconds, or is in vain
+        self._follow(self._cache.last(), from_cache=True)
         while not self._stop.is_set():
             try:
                 self.poll()

@@ -85,15 +85,17 @@ class Lexicon:
         self.letter_of = np.zeros(alphabet.classes, np.int64)
         """Letter each label writes, 0 for what is no letter."""
         self.letter_of[labels] = [number.get(c.lower(), 0) for c in alphabet.characters]
+        # letters as characters of their numbers: texts sort as rows of numbers would, and at once
+        table = {ord(letter): index for letter, index in number.items()}
+        known = set(letters)
         written = sorted(
-            (tuple(number[letter] for letter in word), count)
+            (word.translate(table), count)
             for word, count in words.items()
-            if len(word) <= LONGEST and all(letter in number for letter in word)
+            if len(word) <= LONGEST and known.issuperset(word)
         )
-        # one column more, so that the longest word has an end too
-        self._letters = np.zeros((len(written), LONGEST + 1), np.uint16)
-        for row, (word, _) in zip(self._letters, written, strict=True):
-            row[: len(word)] = word
+        # one column more, so that the longest word has an end too; what is not written is 0
+        rows = np.array([word for word, _ in written], f"U{LONGEST + 1}")
+        self._letters = rows.view(np.uint32).reshape(-1, LONGEST + 1).astype(np.uint16)
         counts = np.array([count for _, count in written], np.float64)
         self._mass = np.concatenate([[0.0], np.cumsum(counts)])
         self.start: State = (0, len(written), 0)

@@ -10,7 +10,7 @@ import pytest
 
 from bundles import bars, make_bundle
 from calls import fill_cache, problem
-from servers import Api
+from servers import Api, wait
 
 MEGABYTE = 1_000_000
 REGISTRY = "http://127.0.0.1:9"  # nothing listens there: the model comes from the disk cache
@@ -79,6 +79,7 @@ def test_a_file_just_above_the_limit(api: Api) -> None:
 
 
 def test_the_server_started_from_its_cache(api: Api) -> None:
+    wait(lambda: httpx.get(f"{api.uri}/model").json()["registry_error"] is not None)
     found = httpx.get(f"{api.uri}/model").json()
     assert found["from_cache"] is True
     assert found["registry_error"].startswith(f"The registry at {REGISTRY} ")

@@ -3,13 +3,12 @@
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from bundles import bars, make_bundle
+from parrot import server
 from recognizer.recognizer import Recognizer
 from tools.bench_serving import load as loading
 from tools.bench_serving.client import Clients
@@ -84,31 +83,6 @@ def test_the_limit_is_measured_one_by_one_and_together(tmp_path: Path) -> None:
     lone = one_by_one(recognizer, files, 0.3)
     assert 0 < lone["median"] <= lone["p99"]
     assert together(recognizer, files, 0.3)["rate"] > 0
-
-
-@asynccontextmanager
-async def server(statuses: list[int]) -> AsyncIterator[str]:
-    """Answers with one status after another, the odd ones in chunks."""
-    turn = 0
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal turn
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            await reader.readexactly(int(head.lower().split(b"content-length:")[1].split()[0]))
-            turn += 1
-            line = f"HTTP/1.1 {statuses[turn % len(statuses)]} Said\r\n".encode()
-            chunked = b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
-            writer.write(line + (chunked if turn % 2 else b"Content-Length: 2\r\n\r\nok"))
-
-    async def quietly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await answer(reader, writer)
-        except asyncio.IncompleteReadError:
-            writer.close()
-
-    listening = await asyncio.start_server(quietly, "127.0.0.1", 0)
-    async with listening:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
 
 
 async def test_the_small_client_counts_answers_and_refusals() -> None:

@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,9 @@ import httpx
 import pytest
 
 from bundles import bars, damage
+from calls import fill_cache
 from clock import Clock
-from servers import Api, Mlflow
+from servers import Api, Mlflow, wait
 
 Bundles = Callable[..., Path]
 POLL_SECONDS = 0.5
@@ -53,15 +55,6 @@ def state(each: Api) -> dict[str, Any]:
     return found
 
 
-def wait(what: Callable[[], bool], seconds: float = 20) -> float:
-    """Seconds until something is so."""
-    began = time.monotonic()
-    while not what():
-        assert time.monotonic() - began < seconds
-        time.sleep(0.05)
-    return time.monotonic() - began
-
-
 def reads(each: Api) -> tuple[str, str]:
     answer = httpx.post(f"{each.uri}/predict", files={"image": bars("aa")}, timeout=10).json()
     return answer["text"], answer["model"]["version"]
@@ -91,6 +84,19 @@ def load(each: Api, clients: int = 8) -> Iterator[list[int]]:
         over.set()
         for thread in threads:
             thread.join()
+
+
+def test_it_serves_from_its_cache_before_the_registry_has_answered(
+    bundle: Bundles, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        fill_cache(tmp_path / "cache", bundle("a"), uri, "models:/handwriting/Production")
+        with Api(tmp_path, MLFLOW_TRACKING_URI=uri) as server:
+            server.wait_ready()
+            found = state(server)
+            assert (found["from_cache"], found["polled_at"]) == (True, None)
+            assert reads(server)[0] == "aa"
 
 
 def test_killed_under_load_it_starts_again_from_its_cache(

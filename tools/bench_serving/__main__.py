@@ -1,8 +1,4 @@
-"""`make bench-serving`: servers of the same version on the same images, in one run.
-
-Each round measures every server under every load, one after another; the others are stopped
-meanwhile. What is printed are medians over the rounds, and ratios to the limit.
-"""
+"""`make bench-serving` and `make bench-soak`."""
 
 import datetime
 import json
@@ -21,11 +17,14 @@ from tools.bench_reading.page import check, replace_part
 from tools.bench_reading.problem import Problem, Unavailable
 from tools.bench_reading.reading import machine
 from tools.bench_serving.contenders import CONTENDERS
+from tools.bench_serving.endurance import Endurance
+from tools.bench_serving.endurance import plot as draw
 from tools.bench_serving.images import KINDS, Images, Kind
 from tools.bench_serving.load import Answers, Target, generator, load, settle
 from tools.bench_serving.plot import plot
 from tools.bench_serving.record import LIMIT, Case, Record
 from tools.bench_serving.servers import Running
+from tools.bench_serving.soak import Stack
 from tools.bench_serving.table import page_of
 from trainer.bootstrap import STARTER_BUNDLE
 from trainer.cli.common import console, reported, settings
@@ -34,6 +33,7 @@ from trainer.datasets.catalogue import at_hand
 WORK = Path(".data/bench-serving")
 PAGE = Path("docs/serving.md")
 PICTURE = Path("serving/load.svg")
+SOAK_PICTURE = Path("serving/soak.svg")
 CASES = (
     Case("mixed", 1),
     Case("mixed", 4),
@@ -43,19 +43,25 @@ CASES = (
     Case("lines", 64),
 )
 
-app = typer.Typer(add_completion=False, help=__doc__)
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+
+BundleFolder = Annotated[Path, typer.Option("--bundle", help="Default: the starter.")]
+Sources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dataset", "-d", help="Where images come from; repeat it. Default: all at hand."
+    ),
+]
+Most = Annotated[int, typer.Option(min=4, help="At most so many words, so many lines.")]
+Cores = Annotated[int, typer.Option(min=1, help="Of this machine, for everything.")]
+Page = Annotated[Path | None, typer.Option(help=f"Put the results into this page, as {PAGE}.")]
 
 
 @app.command()
-def bench(
-    bundle: Annotated[Path, typer.Option(help="Default: the starter.")] = STARTER_BUNDLE,
-    dataset: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--dataset", "-d", help="Where images come from; repeat it. Default: all at hand."
-        ),
-    ] = None,
-    images: Annotated[int, typer.Option(min=4, help="At most so many words, so many lines.")] = 200,
+def compare(
+    bundle: BundleFolder = STARTER_BUNDLE,
+    dataset: Sources = None,
+    images: Most = 200,
     server: Annotated[
         list[str] | None,
         typer.Option(help=f"{', '.join(CONTENDERS)}; repeat it. Default: all of them."),
@@ -66,22 +72,22 @@ def bench(
     ] = None,
     rounds: Annotated[int, typer.Option(min=1)] = 5,
     seconds: Annotated[float, typer.Option(min=1, help="Of each load, each round.")] = 8.0,
-    cores: Annotated[int, typer.Option(min=1, help="Of this machine, for everything.")] = 2,
-    page: Annotated[
-        Path | None, typer.Option(help=f"Put the results into this page, as {PAGE}.")
-    ] = None,
+    cores: Cores = 2,
+    page: Page = None,
 ) -> None:
-    """Compare servers. With the defaults half an hour and some."""
+    """Compare servers of one version on the same images. With the defaults half an hour and some.
+
+    Each round measures every server under every load, one after another; the others are stopped
+    meanwhile. What is printed are medians over the rounds, and ratios to the limit.
+    """
     with reported():
         if page:
             check(page, "servers")
         _keep_to(cores)
-        known = settings()
-        sources = dataset or ["synthetic", *(each.name for each in at_hand(known.data_dir))]
-        found = Images.collect(sources, known.data_dir, images)
+        found = _images(dataset, images)
         cases = [_case(each) for each in load_] if load_ else list(CASES)
         record = Record(
-            command=told("bench-serving", sys.argv[1:]),
+            command=told("bench-serving", sys.argv[2:]),
             date=datetime.date.today().isoformat(),
             machine=f"{cores} of its cores used, {machine()}",
             generator=generator(),
@@ -119,6 +125,60 @@ def bench(
         if page:
             replace_part(page, "servers", text)
         console.print(f"Every round is in {WORK / 'rounds.json'}, the plot in {picture}.")
+
+
+@app.command()
+def soak(
+    bundle: BundleFolder = STARTER_BUNDLE,
+    dataset: Sources = None,
+    images: Most = 200,
+    minutes: Annotated[float, typer.Option(min=0.1, help="At twice the load it bears.")] = 5.0,
+    swaps: Annotated[int, typer.Option(min=0, help="Changes of version after that.")] = 50,
+    swap_minutes: Annotated[float, typer.Option(min=0.1, help="That they are spread over.")] = 3.0,
+    cores: Cores = 2,
+    page: Page = None,
+) -> None:
+    """Send the API twice what it can bear, then change its version meanwhile, again and again.
+
+    MLflow, the API and what sends the load share the cores. With the defaults ten minutes.
+    """
+    with reported():
+        if page:
+            check(page, "soak")
+        _keep_to(cores)
+        stack = Stack(bundle.resolve(), WORK / "soak", _images(dataset, images).of("mixed"))
+        _tell("MLflow and the API are being started")
+        with stack.running():
+            memory, alone = stack.memory(), stack.alone()
+            saturated = stack.saturated(10)
+            _tell(f"alone {1000 * alone:.1f} ms, 64 clients {saturated:.0f} images/s")
+            overload = stack.stream(2 * saturated, 60 * minutes)
+            recovered = stack.recovered(alone)
+            _tell(f"as fast again after {recovered:.1f} s")
+            swapping = stack.stream(2 * saturated, 60 * swap_minutes, swaps)
+        found = Endurance(
+            command=told("bench-soak", sys.argv[2:]),
+            machine=f"{cores} of its cores used, {machine()}",
+            date=datetime.date.today().isoformat(),
+            cold_start=stack.cold_start,
+            memory_at_start=memory,
+            saturated=saturated,
+            alone=alone,
+            recovered=recovered,
+            overload=overload,
+            swapping=swapping,
+        )
+        draw(found, (page or WORK / "page.md").parent / SOAK_PICTURE)
+        text = found.page(SOAK_PICTURE.as_posix())
+        typer.echo(text)
+        if page:
+            replace_part(page, "soak", text)
+
+
+def _images(sources: Sequence[str] | None, most: int) -> Images:
+    known = settings()
+    names = sources or ["synthetic", *(each.name for each in at_hand(known.data_dir))]
+    return Images.collect(names, known.data_dir, most)
 
 
 class Limit:

@@ -19,10 +19,7 @@ class Clients:
     def __init__(self, url: str, content_type: str, bodies: list[bytes]) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 80
-        head = f"POST {parts.path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: {content_type}"
-        self._requests = [
-            f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies
-        ]
+        self._requests = [request_of(url, content_type, body) for body in bodies]
         self._spent: list[float] = []
         self._refused = self._broken = 0
 
@@ -48,24 +45,32 @@ class Clients:
                 if began > end:
                     break
                 writer.write(request)
-                status = await self._status(reader)
+                status = await status_of(reader)
                 self._refused += status >= 400
                 self._spent.append(time.perf_counter() - began)
             writer.close()
         except (OSError, ValueError, asyncio.IncompleteReadError):
             self._broken += 1
 
-    async def _status(self, reader: asyncio.StreamReader) -> int:
-        """Read one answer. Servers here say its length, or send it in chunks."""
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        _, found, rest = head.partition(b"content-length:")
-        if found:
-            await reader.readexactly(int(rest.split(b"\r\n")[0]))
-        else:
-            while size := int(await reader.readline(), 16):
-                await reader.readexactly(size + 2)
-            await reader.readline()
-        return int(head.split()[1])
+
+def request_of(url: str, content_type: str, body: bytes) -> bytes:
+    """A POST request, head and body."""
+    parts = urlsplit(url)
+    head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.hostname}\r\nContent-Type: {content_type}"
+    return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+async def status_of(reader: asyncio.StreamReader) -> int:
+    """Read one answer. Servers here say its length, or send it in chunks."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    _, found, rest = head.partition(b"content-length:")
+    if found:
+        await reader.readexactly(int(rest.split(b"\r\n")[0]))
+    else:
+        while size := int(await reader.readline(), 16):
+            await reader.readexactly(size + 2)
+        await reader.readline()
+    return int(head.split()[1])
 
 
 def main() -> None:

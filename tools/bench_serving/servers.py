@@ -46,6 +46,10 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 JSON = "application/json"
 
 
+ROOT = Path(__file__).parents[2]
+PACKAGES = os.pathsep.join((str(ROOT / "services"), str(ROOT)))
+
+
 @dataclass(frozen=True)
 class Spec:
     """A server to start. `{port}` in command and environment becomes its port."""
@@ -69,6 +73,11 @@ class Running:
         self._output: IO[bytes] | None = None
         self.url = ""
 
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
     def start(self) -> None:
         """Raises `Unavailable`."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +89,7 @@ class Running:
         try:
             self._process = subprocess.Popen(
                 [part.format(**fill) for part in self.spec.command],
-                env={**os.environ, **env},
+                env={**os.environ, "PYTHONPATH": PACKAGES, **env},
                 stdout=self._output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -92,7 +101,7 @@ class Running:
             with suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}{self.spec.ready}", timeout=2).status_code == 200:
                     return
-            time.sleep(0.2)
+            time.sleep(0.05)
         raise Unavailable(f"it did not start; {self._log} says why")
 
     @contextmanager
