@@ -53,6 +53,8 @@ class _Job:
     sample: Sample
     spec: Input
     seed: tuple[int, ...] | None
+    """Of what is random about it; None leaves the image as it is."""
+    augmentation: float
 
 
 class Pipeline:
@@ -84,7 +86,7 @@ class Pipeline:
         batch_size: int,
         *,
         epoch: tuple[int, int] | None = None,
-        augmented: bool = True,
+        augmentation: float = 1.0,
     ) -> Iterator[Batch]:
         """All samples once, in batches of one bucket each.
 
@@ -92,7 +94,7 @@ class Pipeline:
             samples: or a mixture, of which an epoch shows what it draws, and `None` its first.
             epoch: seed and number of the epoch, which shuffle and augment; None keeps the
                 order and the images as they are.
-            augmented: whether an epoch changes its images too.
+            augmentation: share of its images that an epoch changes.
         """
         if isinstance(samples, Mixture):
             samples = samples.draw(*(epoch or (0, 0)))
@@ -103,7 +105,8 @@ class Pipeline:
             _Job(
                 samples[int(index)],
                 self.spec,
-                (*epoch, int(index)) if epoch is not None and augmented else None,
+                (*epoch, int(index)) if epoch is not None else None,
+                augmentation,
             )
             for index in order
         )
@@ -179,7 +182,10 @@ def _prepare_all(jobs: list[_Job]) -> list[NDArray[np.uint8] | str]:
         try:
             gray = job.sample.image()
             if job.seed is not None:
-                gray = augment(gray, np.random.default_rng(job.seed))
+                rng = np.random.default_rng(job.seed)
+                # the coin is not tossed where it decides nothing: old seeds give what they gave
+                if job.augmentation >= 1 or rng.random() < job.augmentation:
+                    gray = augment(gray, rng)
             results.append(np.rint(prepare(gray, job.spec).ink * 255).astype(np.uint8))
         except Exception as error:
             # missing, broken, or of a shape that OpenCV refuses: no image ends a training

@@ -41,24 +41,33 @@ class Crnn(keras.Model):  # type: ignore[misc]  # keras ships no types
         return loss + SHORTCUT_WEIGHT * ctc_loss(shortcut, y["labels"], y["lengths"])
 
 
-def build(size: SizeName, classes: int, *, seed: int = 0, precision: Precision = "float32") -> Crnn:
+def build(
+    size: SizeName,
+    classes: int,
+    *,
+    seed: int = 0,
+    precision: Precision = "float32",
+    dropout: float | None = None,
+) -> Crnn:
     """A new network with random weights.
 
     Args:
         classes: characters of the alphabet and the blank.
         precision: of what it computes; weights, heads and loss are float32 in any case.
+        dropout: share of the features left out at random while training; None: as the size has it.
     """
     keras.utils.set_random_seed(seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        return _build(size, classes)
+        return _build(size, classes, dropout)
     finally:
         keras.config.set_dtype_policy(before)
 
 
-def _build(size: SizeName, classes: int) -> Crnn:
+def _build(size: SizeName, classes: int, dropout: float | None) -> Crnn:
     shape = DEFINITIONS[size]
+    dropout = shape.dropout if dropout is None else dropout
     ink = keras.Input((shape.height, None, 1), name="ink")
     x = ink
     for channels in shape.stem:
@@ -72,14 +81,14 @@ def _build(size: SizeName, classes: int) -> Crnn:
     rows, channels = x.shape[1], x.shape[3]
     x = layers.MaxPooling2D((rows, 1), name="columns")(x)
     x = layers.Reshape((-1, channels))(x)
-    features = layers.Dropout(shape.dropout)(x)
+    features = layers.Dropout(dropout)(x)
     shortcut = layers.Conv1D(classes, 3, padding="same", name="shortcut", dtype="float32")(features)
     x = features
     for _ in range(shape.depth):
         # bfloat16 gains nothing in steps this small, and was half as fast on a CPU
         lstm = layers.LSTM(shape.units, return_sequences=True, dtype="float32")
         x = layers.Bidirectional(lstm)(x)
-        x = layers.Dropout(shape.dropout)(x)
+        x = layers.Dropout(dropout)(x)
     logits = layers.Dense(classes, name="logits", dtype="float32")(x)
     return Crnn(ink, [logits, shortcut], name=f"crnn_{size}")
 

@@ -16,7 +16,8 @@ class Recipe:
 
     `minutes` bounds the training, over all its resumptions; the learning rate has come
     down by then. `patience` counts epochs without a better validation CER. `averaging` is the
-    share of the averaged weights that a step leaves in place; 0 averages nothing.
+    share of the averaged weights that a step leaves in place; 0 averages nothing. `augmentation` is
+    the share of the training images that are changed; `dropout` of None is that of the size.
     """
 
     size: SizeName = "small"
@@ -29,7 +30,8 @@ class Recipe:
     averaging: float = 0.999
     patience: int = 10
     seed: int = 1
-    augment: bool = True
+    augmentation: float = 1.0
+    dropout: float | None = None
     validation_limit: int = 1000
     precision: Precision = "float32"
 

@@ -88,7 +88,11 @@ class Training:
             checkpoint.clear()
             self.state = State(recipe.parameters(), data.alphabet.characters, data.name, origin)
             self.model = start or build(
-                recipe.size, data.alphabet.classes, seed=recipe.seed, precision=recipe.precision
+                recipe.size,
+                data.alphabet.classes,
+                seed=recipe.seed,
+                precision=recipe.precision,
+                dropout=recipe.dropout,
             )
             compile_model(self.model, recipe)
         kept = checkpoint.average() if resume else None
@@ -174,7 +178,7 @@ class Training:
         recipe = self.recipe
         epoch = (recipe.seed, self.state.epoch)
         return pipeline.batches(
-            self.data.train, recipe.batch_size, epoch=epoch, augmented=recipe.augment
+            self.data.train, recipe.batch_size, epoch=epoch, augmentation=recipe.augmentation
         )
 
     def _first_fault(self, loss: float) -> None:

@@ -18,7 +18,7 @@ NOTHING = "random weights"
 HEADS = ("logits", "shortcut")
 
 
-def transfer(old: Crnn, known: Alphabet, size: SizeName, wanted: Alphabet, seed: int) -> Crnn:
+def transfer(old: Crnn, known: Alphabet, recipe: Recipe, wanted: Alphabet) -> Crnn:
     """A network for another alphabet that starts with what `old` has learnt.
 
     Every layer is copied. In the two heads, each character keeps its weights; one that is
@@ -26,8 +26,15 @@ def transfer(old: Crnn, known: Alphabet, size: SizeName, wanted: Alphabet, seed:
 
     Args:
         known: alphabet of `old`, blank at 0.
+        recipe: whose size is that of `old`.
     """
-    new = build(size, wanted.classes, seed=seed)
+    new = build(
+        recipe.size,
+        wanted.classes,
+        seed=recipe.seed,
+        precision=recipe.precision,
+        dropout=recipe.dropout,
+    )
     for source, target in zip(old.layers, new.layers, strict=True):
         if target.name not in HEADS:
             target.set_weights(source.get_weights())
@@ -62,6 +69,6 @@ def start_from(base: Bundle | None, recipe: Recipe, alphabet: Alphabet) -> tuple
             "%s is of another size than %s: starting from scratch", base.path.name, recipe.size
         )
         return None, NOTHING
-    network = transfer(old, base.alphabet, recipe.size, alphabet, recipe.seed)
+    network = transfer(old, base.alphabet, recipe, alphabet)
     name = base.path.name
     return network, "the starter" if name == "starter" else f"the bundle {name}"

@@ -6,6 +6,7 @@ half well says where their words are: its most probable path through the known t
 (Viterbi over the CTC lattice, Graves et al. 2006, section 4.1) passes the spaces.
 """
 
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,12 +57,14 @@ class SingleWords:
         recognizer: Recognizer,
         *,
         splits: Sequence[Split] = SPLITS,
+        validation: int | None = None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> None:
         """Align every line.
 
         Args:
             splits: the others stay empty.
+            validation: words of that split that are kept, drawn at random; None keeps all.
             progress: told how many lines are done.
         """
         self.name = f"{dataset.name}/words"
@@ -76,6 +79,9 @@ class SingleWords:
                 self._samples[split] += self._words(chunk, recognizer)
                 done += len(chunk)
                 progress(done)
+        held = self._samples["val"]
+        if validation is not None and len(held) > validation:
+            self._samples["val"] = random.Random(0).sample(held, validation)
 
     @property
     def skipped(self) -> Mapping[str, int]:

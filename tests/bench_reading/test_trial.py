@@ -53,7 +53,7 @@ def test_the_tutorial_gets_the_input_and_the_time_of_the_small_network() -> None
 
 def test_plain_training_changes_what_the_tutorial_does_differently() -> None:
     plain = Trial("tutorial", 5, plain=True).recipe()
-    assert (plain.augment, plain.batch_size, plain.weight_decay) == (False, 64, 0)
+    assert (plain.augmentation, plain.batch_size, plain.weight_decay) == (0, 64, 0)
     assert plain.input() == Trial("small", 5).recipe().input()
 
 
@@ -88,7 +88,7 @@ def test_smaller_shares_are_parts_of_larger_ones() -> None:
 def test_a_trial_without_an_ingredient_differs_in_that_alone(corpus: Corpus) -> None:
     whole = Trial("small", 5)
     unaugmented = Trial("small", 5, without="augmentation").recipe()
-    assert unaugmented == replace(whole.recipe(), augment=False)
+    assert unaugmented == replace(whole.recipe(), augmentation=0.0)
     assert Trial("small", 5, without="averaging").recipe() == replace(whole.recipe(), averaging=0)
     both = Corpus.of([Named("lines/own"), *corpus.datasets])
     real = Trial("small", 5, without="synthetic")

@@ -99,10 +99,22 @@ def test_epochs_differ_and_repeat(pipeline: Pipeline) -> None:
 def test_an_epoch_may_leave_the_images_as_they_are(pipeline: Pipeline) -> None:
     samples = scrawls(6, widths=(60,))
     (plain,) = pipeline.batches(samples, 6)
-    (shuffled,) = pipeline.batches(samples, 6, epoch=(1, 0), augmented=False)
+    (shuffled,) = pipeline.batches(samples, 6, epoch=(1, 0), augmentation=0)
     assert shuffled.samples != plain.samples
     for sample, ink in zip(shuffled.samples, shuffled.ink, strict=True):
         np.testing.assert_array_equal(ink, plain.ink[plain.samples.index(sample)])
+
+
+def test_an_epoch_may_change_a_share_of_the_images(pipeline: Pipeline) -> None:
+    samples = scrawls(40, widths=(60,))
+    (plain,) = pipeline.batches(samples, 40)
+    some = list(pipeline.batches(samples, 40, epoch=(1, 0), augmentation=0.5))
+    kept = sum(
+        any(np.array_equal(ink, other) for other in plain.ink)
+        for batch in some
+        for ink in batch.ink[: batch.fresh]
+    )
+    assert 10 < kept < 30
 
 
 def test_batches_do_not_depend_on_the_number_of_workers(pipeline: Pipeline) -> None:

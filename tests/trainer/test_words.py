@@ -41,6 +41,7 @@ class Gone(Bars):
 @dataclass(frozen=True)
 class Lines:
     train: tuple[Sample, ...]
+    val: tuple[Sample, ...] = ()
     name: str = "bars"
     licence: str = "ours"
 
@@ -49,7 +50,7 @@ class Lines:
         return {}
 
     def samples(self, split: Split) -> Sequence[Sample]:
-        return self.train if split == "train" else ()
+        return {"train": self.train, "val": self.val, "test": ()}[split]
 
 
 @pytest.fixture
@@ -99,6 +100,12 @@ def test_lines_that_cannot_be_aligned_are_counted(recognizer: Recognizer) -> Non
 def test_only_the_splits_asked_for_are_aligned(recognizer: Recognizer) -> None:
     found = SingleWords(Lines((Bars("a", "a"),)), recognizer, splits=("val", "test"))
     assert [len(found.samples(split)) for split in ("train", "val", "test")] == [0, 0, 0]
+
+
+def test_of_the_validation_words_some_are_kept(recognizer: Recognizer) -> None:
+    line = Bars("aa a aaaa", "aa a aaaa")
+    found = SingleWords(Lines((line,), val=(line, line)), recognizer, validation=4)
+    assert [len(found.samples(split)) for split in ("train", "val", "test")] == [3, 4, 0]
 
 
 def test_a_word_is_cut_out_round_its_ink() -> None:

@@ -79,13 +79,18 @@ class Trial:
             size=size, minutes=self.minutes, seed=self.seed, epochs=ENDLESS, patience=ENDLESS
         )
         if self.without == "augmentation":
-            recipe = replace(recipe, augment=False)
+            recipe = replace(recipe, augmentation=0.0)
         if self.without == "averaging":
             recipe = replace(recipe, averaging=0.0)
         if not self.plain:
             return recipe
         return replace(
-            recipe, batch_size=64, learning_rate=1e-3, weight_decay=0.0, warmup=0.0, augment=False
+            recipe,
+            batch_size=64,
+            learning_rate=1e-3,
+            weight_decay=0.0,
+            warmup=0.0,
+            augmentation=0.0,
         )
 
 

@@ -54,6 +54,19 @@ Model = Annotated[
         "--model", "-m", metavar="MODEL", help="A bundle folder or models:/... Default: MODEL_URI."
     ),
 ]
+Augmentation = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Share of the images that are bent, stretched and blurred."),
+]
+Dropout = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=0.9,
+        help="Share of the features left out at random; less where much is read, more where "
+        "little is. Default: that of the size.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Promote even if the gate says no.")]
 Decoder = Annotated[
     str, typer.Option(help="greedy (fast), beam (with the language model) or lexicon.")

@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 from rich.status import Status
 
-from trainer.cli.common import Datasets, Failure, app, choice, console, reported, settings
+from trainer.cli.common import (
+    Augmentation,
+    Datasets,
+    Dropout,
+    Failure,
+    app,
+    choice,
+    console,
+    reported,
+    settings,
+)
 from trainer.cli.train import Stop
 from trainer.datasets.base import Split
 from trainer.recipe import Recipe
@@ -59,6 +69,10 @@ def words(
         Path, typer.Option("--model", "-m", help="Folder of the bundle that finds the words.")
     ] = STARTER,
     height: Annotated[int, typer.Option(min=16, help="Of the images at most, in pixels.")] = HEIGHT,
+    validation: Annotated[
+        int,
+        typer.Option(min=0, help="Words kept of each validation split: lines count for more."),
+    ] = 40,
 ) -> None:
     """Cut single words out of transcribed lines: a model aligns each line with its text.
 
@@ -83,7 +97,9 @@ def words(
             found = []
             for each in lines:
                 told = partial(_aligned, status, each.name)
-                found.append(SingleWords(each, finder, splits=splits, progress=told))
+                found.append(
+                    SingleWords(each, finder, splits=splits, validation=validation, progress=told)
+                )
             done, _ = write(
                 found,
                 folder,
@@ -110,6 +126,8 @@ def fit(
     minutes: Annotated[float | None, typer.Option(min=0.0, help="Time budget.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 16,
     learning_rate: Annotated[float, typer.Option(min=0.0, help="At its highest.")] = 1.5e-3,
+    augmentation: Augmentation = 1.0,
+    dropout: Dropout = None,
     bfloat16: Annotated[
         bool, typer.Option("--bfloat16", help="Mixed precision, for a GPU.")
     ] = False,
@@ -136,6 +154,8 @@ def fit(
             minutes=minutes,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            augmentation=augmentation,
+            dropout=dropout,
             precision="mixed_bfloat16" if bfloat16 else "float32",
         )
         with console.status("Starting Keras ..."):

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainer.cli.common import Datasets, Force, app, choice, console, reported, settings
+from trainer.cli.common import (
+    Augmentation,
+    Datasets,
+    Dropout,
+    Force,
+    app,
+    choice,
+    console,
+    reported,
+    settings,
+)
 from trainer.cli.versions import tell
 from trainer.recipe import Recipe
 from trainer.settings import Settings
@@ -43,6 +53,8 @@ def train(
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs without a better validation CER before it stops.")
     ] = 10,
+    augmentation: Augmentation = 1.0,
+    dropout: Dropout = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")] = 1,
     name: Annotated[str, typer.Option(help="Of the run and of its checkpoint.")] = "default",
     resume: Annotated[
@@ -72,6 +84,8 @@ def train(
             minutes=minutes,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            augmentation=augmentation,
+            dropout=dropout,
             patience=patience,
             seed=seed,
         )
