@@ -30,7 +30,6 @@ def test_a_card_is_completed_with_what_only_people_know() -> None:
         card.splitlines()[0],
         next(row for row in card.splitlines() if row.startswith("| synthetic |")),
         next(row for row in card.splitlines() if row.startswith("A CRNN")),
-        "trained on nor used to choose.",
     }
 
 
