@@ -226,20 +226,21 @@ class Recognizer:
     ) -> Reading:
         alphabet, stride = self.bundle.alphabet, self.manifest.input.stride
         calibration = self.manifest.calibration.get(decoder)
+        written = alphabet.decode([span.label for span in spans])
         characters = tuple(
             Character(
-                alphabet.decode([span.label]),
+                character,
                 calibrated(span.confidence, calibration),
                 ready.column(span.start, stride, width),
                 ready.column(span.stop, stride, width),
             )
-            for span in spans
+            for character, span in zip(written, spans, strict=True)
         )
         confidence = mean_confidence([each.confidence for each in characters])
         if not characters:
             confidence = float(np.exp(log_probs[:, alphabet.blank].mean()))
         return Reading(
-            text="".join(each.text for each in characters).strip(),
+            text=written.strip(),
             confidence=confidence,
             characters=characters,
         )
