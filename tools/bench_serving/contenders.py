@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import mlflow.pyfunc
 
 import recognizer
@@ -53,7 +54,13 @@ def api(bundle: Path, folder: Path) -> Spec:
             "QUEUE_SECONDS": "60",
             "REQUEST_SECONDS": "60",
         },
+        settled=_asked_the_registry,
     )
+
+
+def _asked_the_registry(client: httpx.Client) -> bool:
+    """The process that asks it has MLflow by then; to import that takes seconds on a core."""
+    return client.get("/model").json()["registry_error"] is not None
 
 
 def mlflow_serve(bundle: Path, folder: Path) -> Spec:

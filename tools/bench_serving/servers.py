@@ -61,6 +61,8 @@ class Spec:
     path: str = "/predict"
     ready: str = "/health"
     env: Mapping[str, str] = field(default_factory=dict)
+    settled: Callable[[httpx.Client], bool] = lambda client: True
+    """Whether it has done what it does once after a start, and can be measured."""
 
 
 class Running:
@@ -100,9 +102,17 @@ class Running:
         while time.monotonic() < deadline and self._process.poll() is None:
             with suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}{self.spec.ready}", timeout=2).status_code == 200:
-                    return
+                    return self._settle()
             time.sleep(0.05)
         raise Unavailable(f"it did not start; {self._log} says why")
+
+    def _settle(self) -> None:
+        with httpx.Client(base_url=self.url, timeout=10) as client:
+            deadline = time.monotonic() + START_SECONDS
+            while not self.spec.settled(client):
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"it does not settle; {self._log} says why")
+                time.sleep(0.2)
 
     @contextmanager
     def awake(self):  # type: ignore[no-untyped-def]
