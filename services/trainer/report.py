@@ -42,8 +42,7 @@ def plot_errors(history: Sequence[Epoch], file: Path) -> None:
     )
     distance.set_ylabel("mean edit distance, characters")
     distance.set_ylim(bottom=0)
-    axes.legend(loc="upper right")
-    distance.legend(loc="upper center")
+    figure.legend(loc="outside lower center", ncols=3)  # of both axes, beside no curve
     _save(figure, file)
 
 

@@ -103,11 +103,8 @@ def reported() -> Iterator[None]:
 def _told(error: Exception) -> str | None:
     """What to say of an error; None for a fault of the program, whose traceback is wanted."""
     # the project's own errors, by where they are defined: importing them all is slow
-    if isinstance(error, RecognizerError | Failure) or type(error).__module__.startswith(
-        "trainer."
-    ):
-        return str(error)
-    if isinstance(error, FloatingPointError):
+    own = type(error).__module__.startswith("trainer.")
+    if own or isinstance(error, RecognizerError | Failure | FloatingPointError):
         return str(error)
     if type(error).__module__.startswith(("mlflow.", "requests.")):
         cause: BaseException = error
