@@ -12,13 +12,12 @@ from recognizer.recognizer import Recognizer
 from trainer.card import model_card
 from trainer.checkpoint import Checkpoint
 from trainer.corpus import Corpus
-from trainer.datasets.base import Dataset, Sample
+from trainer.datasets.base import Dataset, Sample, Split
 from trainer.decoding.fitting import Decoding, enriched, fit
 from trainer.decoding.linguistics import texts_of
 from trainer.evaluation import Evaluation, evaluate
 from trainer.export import export_bundle, put
 from trainer.metrics import Scores
-from trainer.mixture import Mixture
 from trainer.network import Crnn
 from trainer.quantize import Precision, faster
 from trainer.recipe import Recipe
@@ -91,8 +90,10 @@ def finish(
     # beside its place, so that it can be moved there
     with TemporaryDirectory(dir=path.parent, prefix=".bundle-") as folder:
         exact = export_bundle(model, corpus.alphabet, spec, card({}), Path(folder) / "exact")
-        held = _handwriting(corpus)
-        draft, precision = faster(exact, _an_epoch(corpus), held, Path(folder) / "draft")
+        held = _handwriting(corpus, "val")
+        draft, precision = faster(
+            exact, _handwriting(corpus, "train"), held, Path(folder) / "draft"
+        )
         recognizer = Recognizer(draft)
         found = {
             dataset.name: evaluate(
@@ -120,14 +121,10 @@ def finish_checkpoint(checkpoint: Checkpoint, datasets: Sequence[Dataset], path:
     return finish(checkpoint.best(), corpus, recipe, path, epochs=epochs, start=state.origin)
 
 
-def _an_epoch(corpus: Corpus) -> Sequence[Sample]:
-    samples = corpus.training()
-    return samples.draw(0, 0) if isinstance(samples, Mixture) else samples
-
-
-def _handwriting(corpus: Corpus) -> list[Sample]:
-    """Validation samples as a version will meet them: real ones, where there are any."""
+def _handwriting(corpus: Corpus, split: Split) -> list[Sample]:
+    """Samples as a version will meet them: real ones, where there are any."""
     real = tuple(each for each in corpus.datasets if not each.name.startswith("synthetic"))
-    held = [s for each in real for s in each.samples("val") if corpus.alphabet.covers(s.text)]
-    random.Random(0).shuffle(held)
-    return held or corpus.validation()
+    found = [s for each in real for s in each.samples(split) if corpus.alphabet.covers(s.text)]
+    found = found or corpus.samples(split)
+    random.Random(0).shuffle(found)
+    return found
