@@ -96,6 +96,7 @@ class Stack:
             for server in (getattr(self, "api", None), self.mlflow):
                 if server:
                     server.stop()
+            self._client.close()
 
     def _api(self) -> Running:
         env = {
