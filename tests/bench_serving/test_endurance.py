@@ -39,11 +39,6 @@ def test_a_second_without_answers_is_no_figure() -> None:
     assert made.by_second(0.99) == [0.2, None, 0.4]
 
 
-def test_growth_is_of_memory_late_over_early() -> None:
-    made = Phase(1, 20, memory=[(second, 100 + second) for second in range(20)])
-    assert made.growth == pytest.approx(118.5 / 100.5 - 1)
-
-
 def test_the_page_and_the_picture_tell_it_all(tmp_path: Path) -> None:
     found = Endurance(
         command="make bench-soak",

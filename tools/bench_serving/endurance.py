@@ -59,13 +59,6 @@ class Phase:
             longest = max(longest, row)
         return longest
 
-    @property
-    def growth(self) -> float:
-        """Memory of the last tenth over that of the first after the start, less 1."""
-        sizes = [size for _, size in self.memory]
-        tenth = max(1, len(sizes) // 10)
-        return statistics.median(sizes[-tenth:]) / statistics.median(sizes[:tenth]) - 1
-
 
 def quantile(values: Sequence[float], share: float) -> float | None:
     return float(np.quantile(values, share)) if values else None
