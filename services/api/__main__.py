@@ -5,7 +5,9 @@ def main() -> None:
     # imported here, as the process that asks the registry imports this module, too
     import uvicorn
 
+    from api import memory
     from api.main import app
+    from api.protocol import WholeAnswers
     from api.server import Server
     from api.service import Service
 
@@ -13,12 +15,14 @@ def main() -> None:
     settings = service.settings
     config = uvicorn.Config(
         app,
+        http=WholeAnswers,
         host=settings.api_host,
         port=settings.api_port,
         log_config=None,
         access_log=False,
         server_header=False,
     )
+    memory.look_no_more()
     Server(config, service.admission, settings.shutdown_seconds).run()
 
 

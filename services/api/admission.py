@@ -10,7 +10,7 @@ import structlog
 from api.errors import DrainingError, OverloadedError
 from api.metrics import Metrics
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 FORGET_SECONDS = 5.0
 """Time constant of the measured rate, in seconds of full work."""

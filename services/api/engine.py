@@ -27,7 +27,7 @@ from recognizer.errors import ReadingError
 from recognizer.prepare import prepare
 from recognizer.recognizer import Decoder, Level
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 

@@ -85,8 +85,11 @@ class Settings(BaseSettings):
 
     @property
     def threads(self) -> int:
-        """Batches read at the same time: `INFERENCE_THREADS`, or one for each core."""
-        return self.inference_threads or cores()
+        """Batches read at the same time: `INFERENCE_THREADS`, or one for each core and one more.
+
+        The one more has a core's work at hand whenever another waits for the interpreter's lock.
+        """
+        return self.inference_threads or cores() + 1
 
     @property
     def threads_inside(self) -> int:

@@ -17,7 +17,7 @@ from api.serving import Served, Serving, Version, warm_up
 from recognizer.errors import BundleError
 from recognizer.recognizer import Recognizer
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 MOST_SECONDS_BETWEEN_RETRIES = 60.0
 

@@ -63,7 +63,7 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_threads_fill_the_cores() -> None:
-    assert Settings().threads == cores()
+    assert Settings().threads == cores() + 1
     assert Settings().threads_inside == 1
     assert Settings(inference_threads=1).threads_inside == cores()
 

@@ -15,7 +15,7 @@ from api.uploads import Upload
 
 router = APIRouter(tags=["read"])
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 IMAGES_AT_A_TIME = 16
 
