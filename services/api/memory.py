@@ -27,6 +27,16 @@ def give_back() -> None:
         mallopt(M_ARENA_MAX, ARENAS)
 
 
+def trim() -> None:
+    """Give back what is free between what is not, as after a version of the model has gone.
+
+    Opening a version leaves holes that the next one does not fit into: without this the process
+    grew with every change.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def look_no_more() -> None:
     """Leave out of every later search for garbage what is there now, which stays to the end.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from api import memory
 from api.cache import Cache
 from api.errors import CacheError, RegistryError
 from api.metrics import Metrics
@@ -58,6 +59,7 @@ class Watcher:
         self._threads = threads
         self._alone_threads = alone_threads
         self._failure: Failure | None = None
+        self._swapped = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
@@ -79,6 +81,9 @@ class Watcher:
             except Exception:  # whatever it is, the next poll may do better
                 log.exception("poll failed")
             self._stop.wait(self._serving.poll_seconds)
+            if self._swapped:  # by now nothing is read with the version before
+                self._swapped = False
+                memory.trim()
 
     def poll(self) -> None:
         """Ask the registry once and follow what it says."""
@@ -150,6 +155,7 @@ class Watcher:
             self._cache.remember(wanted)
         served = Served(wanted, recognizer, datetime.now(UTC), from_cache)
         self._serving.model = served
+        self._swapped = True
         self._failure = None
         self._serving.note(reload_error=None)
         self._metrics.serves(self._serving.name_of(served))
