@@ -78,7 +78,8 @@ class Engine:
         self._batcher = Batcher(inferences)
         self._pace = Pace()
         # threads are started when the first image comes
-        self._preparing = ThreadPoolExecutor(helpers, "prepare")
+        # one more to prepare, as one of them may have gone on to infer
+        self._preparing = ThreadPoolExecutor(helpers + 1, "prepare")
         self._inferring = ThreadPoolExecutor(inferences, "infer")
         self._decoding = ThreadPoolExecutor(helpers, "decode")
 
@@ -130,7 +131,11 @@ class Engine:
         job.decode_seconds = decoded - began
         job.recognise_seconds = job.prepared_at - decoded
         self._metrics.prepare_seconds.observe(job.prepared_at - began)
-        if self._batcher.put(job):
+        if not self._batcher.put(job):
+            return
+        if self.admission.inside == 1:
+            self._infer()  # here: to wake another thread takes longer than to prepare a word
+        else:
             self._inferring.submit(self._infer)
 
     def _infer(self) -> None:
@@ -173,11 +178,12 @@ class Engine:
         )
         seconds = perf_counter() - began
         recognised = job.recognise_seconds + seconds
-        job.settle(Read(reading, job.width, job.height, job.decode_seconds, recognised))
         self._metrics.queue_seconds.observe(job.queue_seconds)
         self._metrics.decode_seconds.observe(seconds)
         written = job.ready.ink.shape[0] * job.ready.scale * job.width
         self._metrics.has_read(float(job.ready.ink.sum()) / written, reading)
+        # last, so that whoever has an answer finds it counted
+        job.settle(Read(reading, job.width, job.height, job.decode_seconds, recognised))
 
 
 def offered(model: Served, asked: Asked) -> tuple[Level, Decoder]:
