@@ -57,7 +57,7 @@ splits.
 ## Training
 
 A CRNN with CTC of size `{recipe.size}`, {epochs} epochs from {start}; batches of
-{recipe.batch_size}, AdamW at {recipe.learning_rate:g}, seed {recipe.seed}.{_precision(precision)}
+{recipe.batch_size}, Muon at {recipe.learning_rate:g}, seed {recipe.seed}.{_precision(precision)}
 
 ## Decoding and confidence
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -21,6 +20,7 @@ from trainer.datasets.base import DatasetError, Sample
 from trainer.metrics import Scores, score
 from trainer.mixture import Mixture
 from trainer.network import Crnn, build
+from trainer.optimizer import compile_model, recompile
 from trainer.recipe import Recipe
 from trainer.sizes import BLANK
 from trainer.state import Epoch, State
@@ -83,7 +83,7 @@ class Training:
         if resume:
             self.state, self.model = checkpoint.load()
             self._same(self.state)
-            _recompile(self.model, recipe)
+            recompile(self.model, recipe)
         else:
             checkpoint.clear()
             self.state = State(recipe.parameters(), data.alphabet.characters, data.name, origin)
@@ -244,26 +244,6 @@ class Training:
         else:
             state.stale += 1
         return epoch
-
-
-def compile_model(model: Crnn, recipe: Recipe) -> None:
-    """Give the network its optimizer: AdamW (Loshchilov & Hutter 2017, arXiv:1711.05101)."""
-    optimizer = keras.optimizers.AdamW(
-        recipe.learning_rate, weight_decay=recipe.weight_decay, global_clipnorm=1.0
-    )
-    # biases and normalisation have nothing to decay towards
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    # TensorFlow's CTC loss and changing widths do not go through XLA; JAX always compiles
-    model.compile(optimizer=optimizer, jit_compile=keras.backend.backend() == "jax")
-
-
-def _recompile(model: Crnn, recipe: Recipe) -> None:
-    """Give a loaded network its optimizer again: Keras forgets what is excluded from decay."""
-    values = [ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
-    compile_model(model, recipe)
-    model.optimizer.build(model.trainable_variables)
-    for variable, value in zip(model.optimizer.variables, values, strict=False):
-        variable.assign(value)
 
 
 def validate(

@@ -20,7 +20,7 @@ def test_a_card_is_completed_with_what_only_people_know() -> None:
     for told in (
         "| single words | 70 / 7 / 0 |",
         "| synthetic | 5 / 1 / 1 | synthetic: rendered from fonts",
-        "A CRNN with CTC of size `small`, in one training of 3 epochs; batches of\n16, AdamW",
+        "A CRNN with CTC of size `small`, in one training of 3 epochs; batches of\n16, Muon",
         "## Licence of the weights",
         "J'ai lu les\nconditions de participation",
     ):
