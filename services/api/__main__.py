@@ -1,5 +1,8 @@
 """`python -m api`: serve at API_HOST and API_PORT."""
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies keep a connection that rests: they must not send on one that is closing."""
+
 
 def main() -> None:
     # imported here, as the process that asks the registry imports this module, too
@@ -21,6 +24,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     memory.look_no_more()
     Server(config, service.admission, settings.shutdown_seconds).run()

@@ -1,5 +1,7 @@
 """`evaluate`, `predict`, `export`: use versions."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +10,15 @@ import typer
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from recognizer.recognizer import DECODERS
+from recognizer.recognizer import DECODERS, Decoder
 from trainer.cli.common import Datasets, Failure, Model, app, choice, console, reported, settings
 from trainer.cli.common import Decoder as DecoderOption
 from trainer.datasets.base import SPLITS
+
+PATIENCE = 15.0
+"""Seconds for which an API that is busy or away is asked again."""
+
+Read = Callable[[Path], tuple[float, str]]
 
 
 @app.command()
@@ -83,34 +90,74 @@ def predict(
     images: Annotated[list[Path], typer.Argument(help="Image files of words or lines.")],
     model: Model = None,
     decoder: DecoderOption = "greedy",
+    url: Annotated[
+        str | None, typer.Option(help="Ask the API there instead of opening a model.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="API_KEY", help="For --url, where the API wants one.")
+    ] = None,
 ) -> None:
     """Read image files and print what they say.
 
-    Example: `python -m trainer predict examples/*.png`
+    Examples:
+
+    `python -m trainer predict examples/*.png`
+
+    `python -m trainer predict --url http://127.0.0.1:8000 examples/*.png`
     """
     with reported():
-        known = settings()
-        from recognizer import image
-        from recognizer.errors import ImageError
-        from recognizer.recognizer import Recognizer
-        from trainer.models import bundle_of
-
         how = choice("--decoder", decoder, DECODERS)
+        if url and model:
+            raise Failure("--url asks the API for its version: leave out --model.")
+        from handwriting import RefusedError, UnreachableError
+        from recognizer.errors import ImageError
+
         failed = 0
-        with bundle_of(model, known) as bundle:
-            recognizer = Recognizer.load(bundle)
+        with _asking(url, key, how) if url else _opening(model, how) as read:
             for file in images:
                 try:
-                    gray = image.decode(file.read_bytes())
-                except (ImageError, OSError) as error:
+                    confidence, text = read(file)
+                except UnreachableError as error:
+                    raise Failure(str(error)) from error
+                except (ImageError, RefusedError, OSError) as error:
                     failed += 1
                     console.print(f"{file}: {error}", style="red", markup=False, highlight=False)
                     continue
-                reading = recognizer.read([gray], decoder=how)[0]
                 # not through rich, which would turn the tabs into spaces
-                typer.echo(f"{file}\t{reading.confidence:.0%}\t{reading.text}")
+                typer.echo(f"{file}\t{confidence:.0%}\t{text}")
         if failed:
             raise Failure(f"{failed} of {len(images)} images could not be read.")
+
+
+@contextmanager
+def _opening(model: str | None, decoder: Decoder) -> Iterator[Read]:
+    """What reads an image file here: confidence and text."""
+    from recognizer import image
+    from recognizer.recognizer import Recognizer
+    from trainer.models import bundle_of
+
+    with bundle_of(model, settings()) as bundle:
+        recognizer = Recognizer.load(bundle)
+
+        def read(file: Path) -> tuple[float, str]:
+            reading = recognizer.read([image.decode(file.read_bytes())], decoder=decoder)[0]
+            return reading.confidence, reading.text
+
+        yield read
+
+
+@contextmanager
+def _asking(url: str, key: str | None, decoder: Decoder) -> Iterator[Read]:
+    """What has an image file read by the API: confidence and text."""
+    from handwriting import Client
+
+    with Client(url, key=key, patience=PATIENCE) as client:
+
+        def read(file: Path) -> tuple[float, str]:
+            reading = client.read(file, decoder=decoder)
+            return reading.confidence, reading.text
+
+        yield read
 
 
 @app.command()
