@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.network import Crnn, plain
+from trainer.optimizer import Muon
 from trainer.state import Epoch, State
 
 STATE = "state.json"
@@ -20,6 +21,8 @@ MODEL = "model.keras"
 AVERAGE = "average.npz"
 BEST = "best.keras"
 RUN = "run_id.txt"
+OPTIMIZERS = {"Muon": Muon}
+"""What a saved network may name that Keras does not know by itself."""
 
 
 class CheckpointError(Exception):
@@ -69,7 +72,7 @@ class Checkpoint:
     def load(self) -> tuple[State, Crnn]:
         """The last state and its network, optimizer included. Raises `CheckpointError`."""
         state, file, saved = self._read()
-        model = load_model(file)
+        model = load_model(file, optimizer=True)
         for seed, value in zip(_seeds(model), saved, strict=False):
             seed.assign(value)
         return state, model
@@ -121,10 +124,14 @@ def _seeds(model: Crnn) -> list[Any]:
     return [each for each in model.variables if each.path.endswith("seed_generator_state")]
 
 
-def load_model(file: Path) -> Crnn:
-    """A saved network. Raises `CheckpointError` where the file is not one."""
+def load_model(file: Path, *, optimizer: bool = False) -> Crnn:
+    """A saved network, to be trained on with its `optimizer` or without.
+
+    Raises:
+        CheckpointError: the file is not one.
+    """
     try:
-        model = keras.models.load_model(file)
+        model = keras.models.load_model(file, OPTIMIZERS, compile=optimizer)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{file} is not a saved network: {reason}") from error

@@ -103,7 +103,7 @@ def test_a_loaded_network_goes_on_as_it_would_have(tmp_path: Any) -> None:
     for _ in range(3):
         model.train_on_batch(ink, targets)
     model.save(tmp_path / "model.keras")
-    loaded = load_model(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras", optimizer=True)
     recompile(loaded, replace(RECIPE, weight_decay=1.0))
     losses = [
         [float(each.train_on_batch(ink, targets)) for _ in range(3)] for each in (model, loaded)
