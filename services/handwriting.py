@@ -142,7 +142,12 @@ class _Calls:
             timeout: seconds without an answer that count as none.
             patience: seconds for which a busy or unreachable service is asked again; 0: once.
             transport: of httpx, for tests and proxies.
+
+        Raises:
+            ValueError: the URL is not one of HTTP.
         """
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"{url} must begin with http:// or https://")
         self._patience = patience
         self._options: dict[str, Any] = {
             "base_url": url,

@@ -98,6 +98,8 @@ def test_a_problem_is_told_and_not_asked_again(key_and_api: tuple[str, Api]) -> 
     assert time.monotonic() - began < 0.5
     with Client(api.uri) as client, pytest.raises(FileNotFoundError):
         client.read("nowhere.png")
+    with pytest.raises(ValueError, match="must begin with http"):
+        Client("localhost:8000")
 
 
 @pytest.fixture
@@ -192,3 +194,5 @@ def test_the_command_line_asks_an_api(key_and_api: tuple[str, Api], tmp_path: Pa
     assert "missing.png" in done.output
     done = CliRunner().invoke(app, ["predict", "--url", api.uri, "-m", "models:/a/1", files[0]])
     assert "leave out --model" in done.output
+    done = CliRunner().invoke(app, ["predict", "--url", "localhost:8000", files[0]])
+    assert "must begin with http" in done.output

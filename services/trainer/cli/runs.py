@@ -15,7 +15,7 @@ def compare(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN RUN...",
+            metavar="RUN",
             help="Each an MLflow run id or its beginning, a run's name, or models:/NAME/NUMBER.",
         ),
     ],

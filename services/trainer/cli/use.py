@@ -109,6 +109,8 @@ def predict(
         how = choice("--decoder", decoder, DECODERS)
         if url and model:
             raise Failure("--url asks the API for its version: leave out --model.")
+        if url and not url.startswith(("http://", "https://")):
+            raise Failure(f"--url {url}: it must begin with http:// or https://.")
         from handwriting import RefusedError, UnreachableError
         from recognizer.errors import ImageError
 
