@@ -5,6 +5,7 @@ from pathlib import Path
 
 from trainer.datasets.archive import FOLDER_SUFFIX
 from trainer.datasets.base import Dataset, DatasetError
+from trainer.datasets.emnist import EmnistDataset
 from trainer.datasets.iam import IamDataset
 from trainer.datasets.lines import INDEX, LinesDataset
 from trainer.datasets.page import PageDataset
@@ -25,6 +26,8 @@ FORMS = {
     "iam": "iam[:PATH]  IAM words, from a folder or an archive; without PATH what "
     "`trainer fetch iam` brought",
     "iam-lines": "iam-lines[:PATH]  IAM lines, likewise",
+    "emnist": "emnist:PATH[:LINES[:TEXTS]]  words and lines composed of the characters in a folder "
+    "of EMNIST's files, idx or mat; TEXTS is a file with a sentence on each line",
     "open": f"{', '.join(OPEN)}  what `trainer fetch NAME` brought",
     "weight": "any of them with @WEIGHT, as in lines:PATH@0.5: an epoch draws half of its "
     "training lines, others in the next; @2 draws each twice",
@@ -84,12 +87,27 @@ def _iam_lines(argument: str, data_dir: Path) -> Dataset:
     return IamDataset(Path(argument) if argument else data_dir / "iam", level="line")
 
 
+def _emnist(argument: str, data_dir: Path) -> Dataset:
+    folder, _, rest = argument.partition(":")
+    lines, _, texts = rest.partition(":")
+    if not folder:
+        raise DatasetError("Name the folder with EMNIST's files: emnist:PATH")
+    if lines and not lines.isdecimal():
+        raise DatasetError(
+            f"emnist:{argument}: write a number of lines after the folder, as in emnist:PATH:5000."
+        )
+    return EmnistDataset(
+        Path(folder), train=int(lines or 20_000), texts=Path(texts) if texts else None
+    )
+
+
 _OPENERS: dict[str, Callable[[str, Path], Dataset]] = {
     "synthetic": _synthetic,
     "lines": _lines,
     "page": _page,
     "iam": _iam,
     "iam-lines": _iam_lines,
+    "emnist": _emnist,
 }
 
 

@@ -1,0 +1,231 @@
+"""Words and lines composed of EMNIST's characters: many hands in each line, none in two splits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from recognizer.image import Gray
+from trainer.datasets import paper, prose
+from trainer.datasets.base import SPLITS, DatasetError, Sample, Split
+from trainer.datasets.emnist_files import Characters, read
+
+LICENCE = "EMNIST by Cohen et al. (2017), made from NIST Special Database 19 (public domain, USA)"
+WORDS = 0.35
+"""Share of single words."""
+MOST_OF_A_CLASS = 2000
+"""Images of one character that are used of a split: each process keeps them in memory."""
+TRIES = 100
+"""At a text that has a character of those at hand."""
+
+# Heights above the baseline and depths below it, of a capital's height. EMNIST has every character
+# of the same size.
+LOW, X_HEIGHT, DEPTH = 0.0, 0.64, 0.34
+SMALL = "acemnorsuvwxz"
+HANGING = "gpqy"
+SHAPES = {
+    **dict.fromkeys(SMALL, (X_HEIGHT, LOW)),
+    **dict.fromkeys(HANGING, (X_HEIGHT, DEPTH)),
+    "i": (0.9, LOW),
+    "t": (0.9, LOW),
+    "j": (0.9, DEPTH),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EmnistSample:
+    """A text, the images of its characters by number, and the seed of everything else."""
+
+    id: str
+    text: str
+    folder: Path
+    split: Split
+    characters: tuple[int, ...]
+    """Of the text without its spaces."""
+    seed: tuple[int, ...]
+
+    @property
+    def document(self) -> str:
+        """EMNIST does not say whose hand wrote a character: each sample is one of its own."""
+        return self.id
+
+    def image(self) -> Gray:
+        rng = np.random.default_rng(self.seed)
+        pool = pools(self.folder, self.seed[0])[self.split]
+        ink = compose(self.text, [pool.ink[number] for number in self.characters], rng)
+        return paper.lay(ink, rng)
+
+
+class EmnistDataset:
+    """Seeded: the same files, seed and sizes give the same texts and images everywhere.
+
+    No image of a character is in two splits. EMNIST's test part is the test split and its train
+    part the others; of a folder that has one part alone a tenth is for validation and a tenth for
+    the test.
+    """
+
+    name = "emnist"
+    licence = LICENCE
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        train: int = 20_000,
+        val: int = 300,
+        test: int = 300,
+        texts: Path | None = None,
+        seed: int = 1,
+    ) -> None:
+        """Choose texts and characters; images are composed when they are asked for.
+
+        Args:
+            texts: a file with a sentence on each line; None writes of frequent words.
+
+        Raises:
+            DatasetError: no files of EMNIST in the folder, or no sentence in the file.
+        """
+        sizes: dict[Split, int] = {"train": train, "val": val, "test": test}
+        sentences = _sentences(texts) if texts else ()
+        self._samples: dict[Split, list[Sample]] = {}
+        for number, split in enumerate(SPLITS):
+            rng = np.random.default_rng((seed, number))
+            pool = pools(folder, seed)[split]
+            of = {chr(code): np.flatnonzero(pool.codes == code) for code in np.unique(pool.codes)}
+            self._samples[split] = [
+                self._sample(folder, split, (seed, number, index), of, sentences, rng)
+                for index in range(sizes[split])
+            ]
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        return {}
+
+    def samples(self, split: Split) -> Sequence[Sample]:
+        return self._samples[split]
+
+    @staticmethod
+    def _sample(
+        folder: Path,
+        split: Split,
+        seed: tuple[int, ...],
+        of: Mapping[str, NDArray[np.int64]],
+        sentences: Sequence[str],
+        rng: Generator,
+    ) -> Sample:
+        for _ in range(TRIES):
+            text = _writable(_text(rng, sentences), of)
+            if text:
+                chosen = tuple(int(rng.choice(of[each])) for each in text if each != " ")
+                id_ = f"emnist/{split}/{seed[-1]:06d}"
+                return EmnistSample(id_, text, folder, split, chosen, seed)
+        raise DatasetError("The texts have next to no character that EMNIST has in this folder.")
+
+
+@lru_cache(maxsize=2)
+def pools(folder: Path, seed: int) -> dict[Split, Characters]:
+    """The characters of each split. Kept, as every sample looks into them.
+
+    Raises:
+        DatasetError: as `emnist_files.read`.
+    """
+    parts = read(folder)
+    rng = np.random.default_rng(seed)
+    if len(parts) == 2:
+        train, val = _divided(parts["train"], (0.9, 0.1), rng)
+        divided = [train, val, parts["test"]]
+    else:
+        (alone,) = parts.values()
+        divided = _divided(alone, (0.8, 0.1, 0.1), rng)
+    return {split: _fewer(each) for split, each in zip(SPLITS, divided, strict=True)}
+
+
+def compose(text: str, inks: Sequence[NDArray[np.uint8]], rng: Generator) -> Gray:
+    """Set characters on a line, some so near that they touch.
+
+    Args:
+        inks: images of the characters but for spaces, each (28, 28), 0 none to 255 full.
+
+    Returns:
+        Ink, 0 none to 255 full, cut out round the text.
+    """
+    capital = rng.uniform(30, 56)
+    gap, space = capital * rng.uniform(-0.02, 0.1), capital * rng.uniform(0.4, 0.9)
+    pad = int(capital * 0.2)
+    baseline = pad + int(1.15 * capital)
+    height = baseline + int((DEPTH + 0.1) * capital) + pad
+    placed: list[tuple[int, int, NDArray[np.uint8]]] = []
+    x = float(pad)
+    left = iter(inks)
+    for character in text:
+        if character == " ":
+            x += space * rng.uniform(0.75, 1.3)
+            continue
+        above, below = SHAPES.get(character, (1.0, LOW))
+        glyph = _sized(next(left), (above + below) * capital * rng.uniform(0.92, 1.08), capital)
+        top = baseline + below * capital - len(glyph) + capital * rng.normal(0, 0.02)
+        placed.append((round(np.clip(top, 0, height - len(glyph))), max(0, round(x)), glyph))
+        x += glyph.shape[1] + max(gap + capital * rng.normal(0, 0.05), -0.12 * capital)
+    width = max(at + glyph.shape[1] for _, at, glyph in placed) + pad
+    ink = np.zeros((height, width), np.uint8)
+    for row, column, glyph in placed:
+        part = ink[row : row + len(glyph), column : column + glyph.shape[1]]
+        np.maximum(part, glyph, out=part)
+    return ink
+
+
+def _sized(ink: NDArray[np.uint8], height: float, capital: float) -> NDArray[np.uint8]:
+    """A character cut out and scaled to its height, no wider than a wide capital."""
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        return np.zeros((1, 1), np.uint8)
+    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = min(height / len(cut), 1.3 * capital / cut.shape[1])
+    size = (max(1, round(cut.shape[1] * scale)), max(1, round(len(cut) * scale)))
+    return np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _divided(whole: Characters, shares: Sequence[float], rng: Generator) -> list[Characters]:
+    order = rng.permutation(len(whole))
+    bounds = np.rint(np.cumsum(shares[:-1]) * len(whole)).astype(int)
+    return [
+        Characters(whole.ink[each], whole.codes[each]) for each in np.split(order, bounds.tolist())
+    ]
+
+
+def _fewer(whole: Characters) -> Characters:
+    """At most `MOST_OF_A_CLASS` of each character."""
+    kept = np.concatenate(
+        [np.flatnonzero(whole.codes == code)[:MOST_OF_A_CLASS] for code in np.unique(whole.codes)]
+    )
+    return Characters(whole.ink[kept], whole.codes[kept])
+
+
+def _sentences(file: Path) -> list[str]:
+    try:
+        found = [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file} cannot be read: {error}.") from error
+    if not found:
+        raise DatasetError(f"{file} has no sentence in it.")
+    return found
+
+
+def _text(rng: Generator, sentences: Sequence[str]) -> str:
+    single = rng.random() < WORDS
+    if not sentences:
+        return prose.word(rng) if single else prose.line(rng)
+    words = sentences[int(rng.integers(len(sentences)))].split()
+    count = 1 if single else int(rng.integers(3, 9))
+    first = int(rng.integers(max(1, len(words) - count + 1)))
+    return " ".join(words[first : first + count])
+
+
+def _writable(text: str, of: Mapping[str, object]) -> str:
+    """The text without what EMNIST has not: punctuation and accents."""
+    return " ".join("".join(each for each in text if each == " " or each in of).split())
