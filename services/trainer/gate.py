@@ -64,6 +64,7 @@ def decide(
     incumbent: str | None,
     new_is_real: bool = True,
     incumbent_is_real: bool = False,
+    divided: Sequence[str] = (),
     force: bool = False,
 ) -> Decision:
     """Compare two versions on the frozen set.
@@ -75,6 +76,8 @@ def decide(
         new, current: name of a set -> CER; `current` is None without an incumbent.
         incumbent: number of the current version.
         new_is_real, incumbent_is_real: whether a version's data held any real handwriting.
+        divided: sets that the new version learnt from in splits of its own. Either version may
+            have been trained on what the other is judged by: no comparison is fair then.
         force: promote whatever the comparison says.
     """
     cer = _mean(new)
@@ -84,7 +87,12 @@ def decide(
     names = [name for name in new if name != "synthetic"]
     said = f"CER {cer:.2%} against {held:.2%} of version {incumbent} ({_sets(new, current)})"
     fault = None
-    if not names and incumbent_is_real and not new_is_real:
+    if divided:
+        fault = (
+            f"It learnt from {', '.join(divided)} in splits of its own, so that what it is "
+            f"compared on, it or version {incumbent} may have been trained on"
+        )
+    elif not names and incumbent_is_real and not new_is_real:
         fault = (
             f"Version {incumbent} learnt from real handwriting, this one from synthetic lines "
             "alone, and no real set is at hand to compare them on (`trainer fetch` brings one)"

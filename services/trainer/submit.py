@@ -14,6 +14,7 @@ from recognizer.manifest import CARD
 from trainer import gate
 from trainer.datasets.base import Dataset
 from trainer.datasets.catalogue import at_hand
+from trainer.datasets.divided import is_divided
 from trainer.gate import Decision
 from trainer.metrics import Scores
 from trainer.registry import REAL, Registry, Version
@@ -84,6 +85,7 @@ def submit(
         incumbent=incumbent.number if incumbent else None,
         new_is_real=origin.real,
         incumbent_is_real=incumbent.real if incumbent else False,
+        divided=[dataset.name for dataset in datasets if is_divided(dataset)],
         force=force,
     )
     registry.record_gate(version.number, decision.as_dict())

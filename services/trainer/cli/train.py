@@ -14,6 +14,7 @@ from trainer.cli.common import (
     Augmentation,
     Datasets,
     Dropout,
+    Failure,
     Force,
     app,
     choice,
@@ -27,6 +28,7 @@ from trainer.settings import Settings
 from trainer.sizes import SIZES
 
 if TYPE_CHECKING:
+    from trainer.datasets.divided import Shares
     from trainer.run import Outcome, Plan
 
 FIRST_RUN = "first"
@@ -50,6 +52,21 @@ def train(
     learning_rate: Annotated[
         float, typer.Option(min=0.0, help="At its highest, after the warm-up.")
     ] = 1.5e-3,
+    train_ratio: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="With --val-ratio: divide real sets anew, by documents, this share to train on; "
+            "the rest is for the test. Default, or 0: the splits that they come with.",
+        ),
+    ] = None,
+    val_ratio: Annotated[
+        float | None, typer.Option(min=0, max=1, help="The share to validate on.")
+    ] = None,
+    split_seed: Annotated[
+        int, typer.Option(min=0, help="Of that division: another one gives other splits.")
+    ] = 1,
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs without a better validation CER before it stops.")
     ] = 10,
@@ -89,7 +106,8 @@ def train(
             patience=patience,
             seed=seed,
         )
-        plan = _plan(recipe, dataset or [known.train_dataset], known, name)
+        shares = _shares(train_ratio, val_ratio, split_seed)
+        plan = _plan(recipe, dataset or [known.train_dataset], known, name, shares)
         _run(plan, known, resume=resume, from_scratch=from_scratch, force=force)
 
 
@@ -129,10 +147,28 @@ def bootstrap() -> None:
             _run(plan, known)
 
 
-def _plan(recipe: Recipe, names: Sequence[str], known: Settings, name: str) -> "Plan":
-    from trainer.datasets.catalogue import open_dataset
+def _shares(train: float | None, val: float | None, seed: int) -> "Shares | None":
+    """None where datasets keep their splits."""
+    if not train and not val:
+        return None
+    if not train or not val:
+        raise Failure("--train-ratio and --val-ratio go together; the test gets the rest.")
+    from trainer.datasets.divided import Shares
 
-    datasets = tuple(open_dataset(each, known.data_dir) for each in names)
+    return Shares(train, val, seed)
+
+
+def _plan(
+    recipe: Recipe,
+    names: Sequence[str],
+    known: Settings,
+    name: str,
+    shares: "Shares | None" = None,
+) -> "Plan":
+    from trainer.datasets.catalogue import open_dataset
+    from trainer.datasets.divided import divided
+
+    datasets = tuple(divided(open_dataset(each, known.data_dir), shares) for each in names)
     # TensorFlow comes with this import: after everything that can be wrong has been checked
     with console.status("Starting Keras ..."):
         from trainer.run import Plan

@@ -1,0 +1,114 @@
+"""Splits of one's own: their sizes, their documents, and what the gate makes of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from trainer import gate
+from trainer.cli import app
+from trainer.datasets.base import SPLITS, Dataset, DatasetError
+from trainer.datasets.divided import Shares, divided, is_divided
+from trainer.datasets.lines import LinesDataset
+from trainer.datasets.synthetic import SyntheticDataset
+from trainer.datasets.weighted import Weighted, weight_of
+
+SHARES = Shares(0.75, 0.15)
+
+
+def lines(folder: Path, *sizes: int) -> LinesDataset:
+    """A set with documents of so many lines each, nearly all of them to train on."""
+    (folder / "lines").mkdir(parents=True)
+    rows = []
+    for number, size in enumerate(sizes):
+        split = {0: "val", 1: "test"}.get(number, "train")
+        for line in range(size):
+            name = f"lines/{number}-{line}.png"
+            Image.fromarray(np.full((8, 8), 255, np.uint8)).save(folder / name)
+            rows.append(f"{name}\t{split}\ttext {number} {line}\tdocument-{number}")
+    (folder / "lines.tsv").write_text("\n".join([*rows, ""]))
+    return LinesDataset(folder)
+
+
+def counts(dataset: Dataset) -> list[int]:
+    return [len(dataset.samples(split)) for split in SPLITS]
+
+
+def documents(dataset: Dataset) -> list[set[str]]:
+    return [{sample.document for sample in dataset.samples(split)} for split in SPLITS]
+
+
+def test_shares_are_met_and_no_document_is_in_two_splits(tmp_path: Path) -> None:
+    dataset = lines(tmp_path / "set", *[1 + number % 4 for number in range(40)])
+    found = divided(dataset, SHARES)
+    assert sum(counts(found)) == sum(counts(dataset)) == 100
+    assert np.allclose(counts(found), [75, 15, 10], atol=4)
+    train, val, test = documents(found)
+    assert len(train) + len(val) + len(test) == len(train | val | test) == 40
+    assert found.name == dataset.name
+    assert is_divided(found)
+    assert not is_divided(dataset)
+
+
+def test_the_seed_chooses(tmp_path: Path) -> None:
+    dataset = lines(tmp_path / "set", *[2] * 30)
+    same, again, other = (documents(divided(dataset, Shares(0.6, 0.2, s))) for s in (1, 1, 2))
+    assert same == again
+    assert same != other
+
+
+@pytest.mark.parametrize("sizes", [(5, 5, 5), (1, 1, 40), (30, 2, 2, 2)])
+def test_few_documents_leave_no_split_empty(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    found = divided(lines(tmp_path / "set", *sizes), SHARES)
+    assert min(counts(found)) > 0
+    assert counts(found)[0] == max(counts(found))
+
+
+def test_too_few_documents_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"has 2 documents.*too few to divide"):
+        divided(lines(tmp_path / "set", 5, 5), SHARES)
+
+
+@pytest.mark.parametrize(("train", "val"), [(0.0, 0.5), (0.9, 0.1), (0.5, 0.0), (0.8, 0.4)])
+def test_shares_that_leave_nothing_are_refused(train: float, val: float) -> None:
+    with pytest.raises(DatasetError, match="something is left for the test"):
+        Shares(train, val)
+
+
+def test_a_weight_stays_and_what_is_made_is_not_divided(tmp_path: Path) -> None:
+    found = divided(Weighted(lines(tmp_path / "set", 5, 5, 5), 0.5), SHARES)
+    assert weight_of(found) == 0.5
+    assert is_divided(found)
+    synthetic = SyntheticDataset(train=3, val=2, test=2)
+    assert divided(synthetic, SHARES) is synthetic
+    assert divided(synthetic, None) is synthetic
+
+
+def test_the_gate_does_not_compare_what_cannot_be_compared() -> None:
+    scores = {"synthetic": 0.01, "lines/mine": 0.10}
+    worse = {"synthetic": 0.02, "lines/mine": 0.20}
+    decision = gate.decide(scores, worse, incumbent="3", divided=["lines/mine"])
+    assert decision.decision == "rejected"
+    assert "lines/mine in splits of its own" in decision.reason
+    forced = gate.decide(scores, worse, incumbent="3", divided=["lines/mine"], force=True)
+    assert forced.decision == "forced"
+    first = gate.decide(scores, None, incumbent=None, divided=["lines/mine"])
+    assert first.decision == "first"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--train-ratio", "0.7"], "go together"),
+        (["--train-ratio", "0.7", "--val-ratio", "0.3"], "something is left for the test"),
+        (["--train-ratio", "0.7", "--val-ratio", "0.2", "-d", "lines:SET"], "too few to divide"),
+    ],
+)
+def test_the_command_says_what_is_wrong(tmp_path: Path, options: list[str], says: str) -> None:
+    lines(tmp_path / "set", 5, 5)
+    named = [each.replace("SET", str(tmp_path / "set")) for each in options]
+    done = CliRunner().invoke(app, ["train", *named], env={"COLUMNS": "300"})
+    assert done.exit_code == 1
+    assert says in done.output
