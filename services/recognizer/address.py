@@ -41,6 +41,10 @@ class Address:
             f"{suffix!r} is no stage ({', '.join(STAGES)}); for an alias write models:/{name}@ALIAS"
         )
 
+    def __str__(self) -> str:
+        """As MLflow writes it, and `parse` reads it."""
+        return f"models:/{self.name}{'@' if self.kind == 'alias' else '/'}{self.value}"
+
     @property
     def label(self) -> str:
         """What answers give as `stage`: the stage or the alias; "version" for a pinned one."""

@@ -1,14 +1,19 @@
-"""Finding the bundle that a command line names: a folder, or an address in the registry."""
+"""Finding what a command line names: a bundle in a folder, or a version in the registry."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlflow import MlflowClient
+
 from recognizer.address import Address
 from recognizer.manifest import NAME
 from trainer.registry import Registry, RegistryError
 from trainer.settings import Settings
+
+_RUN = re.compile(r"runs:/(?P<run>[0-9a-f]+)(/.*)?")
 
 
 @contextmanager
@@ -16,7 +21,7 @@ def bundle_of(model: str | None, settings: Settings) -> Iterator[Path]:
     """The bundle of a model; one from the registry lives as long as the context.
 
     Args:
-        model: a folder with recognizer.json, or `models:/...`; None means MODEL_URI.
+        model: a folder with recognizer.json, `models:/...` or `runs:/...`; None means MODEL_URI.
 
     Raises:
         RegistryError: neither, or nothing is registered or promoted there.
@@ -25,13 +30,29 @@ def bundle_of(model: str | None, settings: Settings) -> Iterator[Path]:
     if (Path(name) / NAME).is_file():
         yield Path(name)
         return
-    try:
-        address = Address.parse(name)
-    except ValueError as error:
-        raise RegistryError(f"{name} is no folder with {NAME}, and no address: {error}.") from None
+    address = address_of(name, settings)
     registry = Registry(settings.mlflow_tracking_uri, address)
     version = registry.current()
     if version is None:
         raise RegistryError(f"{name} names no version: nothing is registered or promoted there.")
     with tempfile.TemporaryDirectory() as folder:
         yield registry.bundle(version, Path(folder))
+
+
+def address_of(name: str, settings: Settings) -> Address:
+    """Where in the registry `models:/...` is, or the version that `runs:/RUN/...` registered.
+
+    Raises:
+        RegistryError: it is neither, or the run has registered no version.
+    """
+    if found := _RUN.fullmatch(name):
+        client = MlflowClient(settings.mlflow_tracking_uri)
+        versions = client.search_model_versions(f"run_id = '{found['run']}'")
+        if not versions:
+            raise RegistryError(f"The run {found['run']} has registered no version.")
+        newest = max(versions, key=lambda version: int(version.version))
+        return Address(newest.name, "version", str(newest.version))
+    try:
+        return Address.parse(name)
+    except ValueError as error:
+        raise RegistryError(f"{name} is no folder with {NAME}, and no address: {error}.") from None

@@ -11,7 +11,7 @@ from pathlib import Path
 import mlflow
 from mlflow.entities import RunStatus
 
-from trainer import report
+from trainer import report, samples
 from trainer.corpus import Corpus
 from trainer.datasets.base import SPLITS
 from trainer.evaluation import Evaluation, Judged
@@ -81,13 +81,15 @@ class Tracking:
         if name == "all":
             confusions = evaluation.confusions()
             with _folder() as folder:
-                report.picture_readings(_spread(evaluation), folder / "readings.png")
+                shown = _spread(evaluation)
+                report.picture_readings(shown, folder / "readings.png")
+                samples.write(shown[: report.SHOWN], folder)
                 report.picture_readings(evaluation.worst(report.SHOWN), folder / "worst.png")
                 report.plot_confusions(confusions, folder / "confusions.png")
                 worst, table = folder / "worst.tsv", folder / "confusions.tsv"
                 worst.write_text(report.table_of_worst(evaluation.worst(100)), encoding="utf-8")
                 table.write_text(report.table_of_confusions(confusions), encoding="utf-8")
-                mlflow.log_artifacts(str(folder), "test")
+                mlflow.log_artifacts(str(folder), samples.FOLDER)
 
 
 @contextmanager

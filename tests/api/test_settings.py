@@ -79,3 +79,4 @@ def test_threads_fill_the_cores() -> None:
 )
 def test_addresses(uri: str, address: Address) -> None:
     assert Address.parse(uri) == address
+    assert Address.parse(str(address)) == address

@@ -5,7 +5,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -14,6 +14,9 @@ from rich.markup import escape
 
 from recognizer.errors import RecognizerError
 from trainer.settings import Settings, load
+
+if TYPE_CHECKING:
+    from handwriting import Client
 
 # Before MLflow and TensorFlow are imported: three tries where MLflow would make seven with
 # growing waits, no bars for files of a few MB, no usage data sent, nothing said of CUDA.
@@ -51,7 +54,10 @@ Datasets = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", metavar="MODEL", help="A bundle folder or models:/... Default: MODEL_URI."
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="A bundle folder, models:/... or runs:/... Default: MODEL_URI.",
     ),
 ]
 Augmentation = Annotated[
@@ -73,6 +79,12 @@ Decoder = Annotated[
 ]
 
 
+Key = Annotated[str | None, typer.Option(envvar="API_KEY", help="Of the API, where it wants one.")]
+
+PATIENCE = 15.0
+"""Seconds for which an API that is busy or away is asked again."""
+
+
 class Failure(Exception):
     """A command cannot go on; the message is for the user."""
 
@@ -83,6 +95,16 @@ def choice(option: str, value: str, names: Sequence[Name]) -> Name:
         if name == value:
             return name
     raise Failure(f"{option} {value}: it must be one of {', '.join(names)}.")
+
+
+def client_of(url: str, key: str | None) -> "Client":
+    """A client of the API there. Raises `Failure` where it is no address."""
+    from handwriting import Client
+
+    try:
+        return Client(url, key=key, patience=PATIENCE)
+    except ValueError as error:
+        raise Failure(f"--url: {error}.") from None
 
 
 @contextmanager
@@ -103,7 +125,7 @@ def reported() -> Iterator[None]:
 def _told(error: Exception) -> str | None:
     """What to say of an error; None for a fault of the program, whose traceback is wanted."""
     # the project's own errors, by where they are defined: importing them all is slow
-    own = type(error).__module__.startswith("trainer.")
+    own = type(error).__module__.startswith(("trainer.", "handwriting"))
     if own or isinstance(error, RecognizerError | Failure | FloatingPointError):
         return str(error)
     if type(error).__module__.startswith(("mlflow.", "requests.")):

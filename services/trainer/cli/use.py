@@ -11,12 +11,20 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from recognizer.recognizer import DECODERS, Decoder
-from trainer.cli.common import Datasets, Failure, Model, app, choice, console, reported, settings
+from trainer.cli.common import (
+    Datasets,
+    Failure,
+    Key,
+    Model,
+    app,
+    choice,
+    client_of,
+    console,
+    reported,
+    settings,
+)
 from trainer.cli.common import Decoder as DecoderOption
 from trainer.datasets.base import SPLITS
-
-PATIENCE = 15.0
-"""Seconds for which an API that is busy or away is asked again."""
 
 Read = Callable[[Path], tuple[float, str]]
 
@@ -93,9 +101,7 @@ def predict(
     url: Annotated[
         str | None, typer.Option(help="Ask the API there instead of opening a model.")
     ] = None,
-    key: Annotated[
-        str | None, typer.Option(envvar="API_KEY", help="For --url, where the API wants one.")
-    ] = None,
+    key: Key = None,
 ) -> None:
     """Read image files and print what they say.
 
@@ -109,9 +115,7 @@ def predict(
         how = choice("--decoder", decoder, DECODERS)
         if url and model:
             raise Failure("--url asks the API for its version: leave out --model.")
-        if url and not url.startswith(("http://", "https://")):
-            raise Failure(f"--url {url}: it must begin with http:// or https://.")
-        from handwriting import RefusedError, UnreachableError
+        from handwriting import RefusedError
         from recognizer.errors import ImageError
 
         failed = 0
@@ -119,8 +123,6 @@ def predict(
             for file in images:
                 try:
                     confidence, text = read(file)
-                except UnreachableError as error:
-                    raise Failure(str(error)) from error
                 except (ImageError, RefusedError, OSError) as error:
                     failed += 1
                     console.print(f"{file}: {error}", style="red", markup=False, highlight=False)
@@ -151,9 +153,7 @@ def _opening(model: str | None, decoder: Decoder) -> Iterator[Read]:
 @contextmanager
 def _asking(url: str, key: str | None, decoder: Decoder) -> Iterator[Read]:
     """What has an image file read by the API: confidence and text."""
-    from handwriting import Client
-
-    with Client(url, key=key, patience=PATIENCE) as client:
+    with client_of(url, key) as client:
 
         def read(file: Path) -> tuple[float, str]:
             reading = client.read(file, decoder=decoder)
