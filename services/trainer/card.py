@@ -57,7 +57,7 @@ splits.
 ## Training
 
 A CRNN with CTC of size `{recipe.size}`, {epochs} epochs from {start}; batches of
-{recipe.batch_size}, Muon at {recipe.learning_rate:g}, seed {recipe.seed}.{_precision(precision)}
+{recipe.batch_size}, {_moved_by(recipe)}, seed {recipe.seed}.{_precision(precision)}
 
 ## Decoding and confidence
 
@@ -105,6 +105,11 @@ def _decoding(decoding: Decoding | None) -> str:
         f"{words.bonus:g} for each character). Both were made from {source.source}; the weights "
         f"were chosen on validation samples.\n\n{fitted}"
     )
+
+
+def _moved_by(recipe: Recipe) -> str:
+    name = {"muon": "Muon", "adamw": "AdamW"}[recipe.optimizer]
+    return f"{name} at {recipe.learning_rate:g}"
 
 
 def _precision(precision: Precision | None) -> str:

@@ -1,4 +1,5 @@
-"""How a network is moved by its gradients: Muon for its matrices, AdamW for the rest."""
+"""How a network is moved by its gradients: Muon for its matrices and AdamW for the rest, or AdamW
+(Loshchilov & Hutter 2017, arXiv:1711.05101) for all of it."""
 
 import math
 from collections.abc import Sequence
@@ -55,13 +56,13 @@ class Muon(keras.optimizers.Muon):  # type: ignore[misc]  # keras ships no types
 
 def compile_model(model: Crnn, recipe: Recipe) -> None:
     """Give the network its optimizer."""
-    optimizer = Muon(
-        recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        adam_weight_decay=recipe.weight_decay,
-        adam_beta_2=0.98,
-        global_clipnorm=1.0,
-    )
+    given = {"weight_decay": recipe.weight_decay, "global_clipnorm": 1.0}
+    if recipe.optimizer == "muon":
+        optimizer = Muon(
+            recipe.learning_rate, adam_weight_decay=recipe.weight_decay, adam_beta_2=0.98, **given
+        )
+    else:
+        optimizer = keras.optimizers.AdamW(recipe.learning_rate, **given)
     optimizer.exclude_from_weight_decay(var_names=list(PLAIN))
     # TensorFlow's CTC loss and changing widths do not go through XLA; JAX always compiles
     model.compile(optimizer=optimizer, jit_compile=keras.backend.backend() == "jax")

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from recognizer.manifest import Input
-from trainer.sizes import DEFINITIONS, STRIDE, Precision, SizeName
+from trainer.sizes import DEFINITIONS, STRIDE, OptimizerName, Precision, SizeName
 
 BUCKETS = [128, 192, 256, 384, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 2560]
 MARGIN = 8
@@ -24,6 +24,7 @@ class Recipe:
     epochs: int = 50
     minutes: float | None = None
     batch_size: int = 16
+    optimizer: OptimizerName = "muon"
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-2
     warmup: float = 0.03

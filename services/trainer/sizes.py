@@ -1,4 +1,4 @@
-"""Sizes of the network. Kept apart from it: naming one must not import Keras."""
+"""Sizes, precisions and optimizers of the network: to name one must not import Keras."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -8,6 +8,10 @@ SIZES: tuple[SizeName, ...] = get_args(SizeName)
 
 Precision = Literal["float32", "mixed_bfloat16"]
 """How the network computes; its weights are float32 in both. On a GPU bfloat16 is faster."""
+
+OptimizerName = Literal["muon", "adamw"]
+OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
+"""See `trainer.optimizer`."""
 
 BLANK = 0
 """Class that writes nothing; the characters of the alphabet take 1 and on."""

@@ -110,3 +110,9 @@ def test_a_loaded_network_goes_on_as_it_would_have(tmp_path: Any) -> None:
     ]
     np.testing.assert_allclose(*losses, rtol=1e-5)
     assert all(before != after for before, after in pairwise(losses[0]))
+
+
+def test_adamw_may_have_all_of_it() -> None:
+    _, steps = moved(replace(RECIPE, optimizer="adamw"))
+    for path, step in steps.items():
+        assert np.abs(step).max() == pytest.approx(RATE, rel=0.02), path

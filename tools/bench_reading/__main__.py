@@ -133,7 +133,7 @@ def train(
     without: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also the last network without this: augmentation, averaging, synthetic; "
+            help="Also the last network without this: augmentation, averaging, muon, synthetic; "
             "repeat it."
         ),
     ] = None,

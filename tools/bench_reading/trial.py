@@ -29,7 +29,7 @@ from trainer.training import Data, Training
 
 NETWORKS = (tutorial.NAME, *SIZES)
 
-Ingredient = Literal["augmentation", "averaging", "synthetic"]
+Ingredient = Literal["augmentation", "averaging", "muon", "synthetic"]
 INGREDIENTS: tuple[Ingredient, ...] = get_args(Ingredient)
 ENDLESS = 1_000_000  # epochs: time alone ends a trial
 
@@ -82,11 +82,14 @@ class Trial:
             recipe = replace(recipe, augmentation=0.0)
         if self.without == "averaging":
             recipe = replace(recipe, averaging=0.0)
+        if self.without == "muon":
+            recipe = replace(recipe, optimizer="adamw")
         if not self.plain:
             return recipe
         return replace(
             recipe,
             batch_size=64,
+            optimizer="adamw",
             learning_rate=1e-3,
             weight_decay=0.0,
             warmup=0.0,

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from recognizer.errors import RecognizerError
 from trainer.settings import Settings, load
+from trainer.sizes import OPTIMIZERS
 
 if TYPE_CHECKING:
     from handwriting import Client
@@ -73,6 +74,7 @@ Dropout = Annotated[
         "little is. Default: that of the size.",
     ),
 ]
+Optimizer = Annotated[str, typer.Option(help=f"{', '.join(OPTIMIZERS)}.")]
 Force = Annotated[bool, typer.Option("--force", help="Promote even if the gate says no.")]
 Decoder = Annotated[
     str, typer.Option(help="greedy (fast), beam (with the language model) or lexicon.")

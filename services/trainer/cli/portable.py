@@ -12,6 +12,7 @@ from trainer.cli.common import (
     Datasets,
     Dropout,
     Failure,
+    Optimizer,
     app,
     choice,
     console,
@@ -21,7 +22,7 @@ from trainer.cli.common import (
 from trainer.cli.train import Stop
 from trainer.datasets.base import Split
 from trainer.recipe import Recipe
-from trainer.sizes import DEFINITIONS, SIZES
+from trainer.sizes import DEFINITIONS, OPTIMIZERS, SIZES
 
 STARTER = Path(__file__).parents[1] / "starter"
 HEIGHT = DEFINITIONS["small"].height
@@ -128,8 +129,9 @@ def fit(
     learning_rate: Annotated[float, typer.Option(min=0.0, help="At its highest.")] = 1.5e-3,
     augmentation: Augmentation = 1.0,
     dropout: Dropout = None,
+    optimizer: Optimizer = "muon",
     bfloat16: Annotated[
-        bool, typer.Option("--bfloat16", help="Mixed precision, for a GPU.")
+        bool, typer.Option("--bfloat16", help="Mixed precision: for GPUs and newer processors.")
     ] = False,
     start: Annotated[Path | None, typer.Option(help="Folder of a bundle to train on from.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from FOLDER.")] = False,
@@ -153,6 +155,7 @@ def fit(
             epochs=epochs,
             minutes=minutes,
             batch_size=batch_size,
+            optimizer=choice("--optimizer", optimizer, OPTIMIZERS),
             learning_rate=learning_rate,
             augmentation=augmentation,
             dropout=dropout,

@@ -16,6 +16,7 @@ from trainer.cli.common import (
     Dropout,
     Failure,
     Force,
+    Optimizer,
     app,
     choice,
     console,
@@ -25,7 +26,7 @@ from trainer.cli.common import (
 from trainer.cli.versions import tell
 from trainer.recipe import Recipe
 from trainer.settings import Settings
-from trainer.sizes import SIZES
+from trainer.sizes import OPTIMIZERS, SIZES
 
 if TYPE_CHECKING:
     from trainer.datasets.divided import Shares
@@ -72,6 +73,7 @@ def train(
     ] = 10,
     augmentation: Augmentation = 1.0,
     dropout: Dropout = None,
+    optimizer: Optimizer = "muon",
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")] = 1,
     name: Annotated[str, typer.Option(help="Of the run and of its checkpoint.")] = "default",
     resume: Annotated[
@@ -100,6 +102,7 @@ def train(
             epochs=epochs,
             minutes=minutes,
             batch_size=batch_size,
+            optimizer=choice("--optimizer", optimizer, OPTIMIZERS),
             learning_rate=learning_rate,
             augmentation=augmentation,
             dropout=dropout,
