@@ -114,7 +114,7 @@ def served(environment: dict[str, str], trained: str) -> Iterator[str]:
 
 
 def test_alone_it_reads_an_example(environment: dict[str, str]) -> None:
-    assert "\tDear Margaret, thank you for the books\n" in run(environment)
+    assert "\tPlease meet me at the station on Friday\n" in run(environment)
 
 
 def test_train_divides_trains_and_registers(trained: str, mlflow_server: Mlflow) -> None:
