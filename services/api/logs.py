@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -31,15 +32,26 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
     )
     structlog.configure(
         processors=[*shared, *rendered, _encoded],
-        logger_factory=_logger,
+        logger_factory=_Lines,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
     _configure_library(level, shared, rendered)
 
 
-def _logger(name: str) -> WrappedLogger:
-    return structlog.BytesLogger(sys.stderr.buffer, name=name)
+class _Lines:
+    """Writes to standard error. A line that cannot be written is lost, and nothing else with it:
+    no request may fail because a disk is full or nobody reads the log."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def msg(self, line: bytes) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.buffer.write(line + b"\n")  # at once: lines of two threads do not mix
+            sys.stderr.buffer.flush()
+
+    debug = info = warning = error = critical = log = msg
 
 
 def _encoded(_logger: WrappedLogger, _method: str, line: Any) -> bytes:

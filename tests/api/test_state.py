@@ -1,7 +1,10 @@
 """What the service says of itself: health, model, numbers, request ids, documentation."""
 
+import errno
 import json
+import os
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -103,6 +106,28 @@ async def test_each_request_has_one_log_line_with_its_id(
     assert (found["method"], found["path"], found["status"]) == ("POST", "/predict", 200)
     assert found["model_version"] == "1"
     assert found["ms"] > 0
+
+
+class FullDisk:
+    """What standard error's buffer does when it cannot write."""
+
+    def write(self, _: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def flush(self) -> None:
+        raise AssertionError("nothing was written")
+
+
+async def test_a_log_that_cannot_be_written_fails_nothing(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, raise_app_exceptions=True), base_url="http://api"
+    ) as client:
+        monkeypatch.setattr("sys.stderr", SimpleNamespace(buffer=FullDisk()))
+        answer = await client.post("/predict", files=image())
+        monkeypatch.undo()
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(("level", "lines"), [("DEBUG", 1), ("INFO", 0)])
