@@ -19,12 +19,8 @@ def give_back() -> None:
     each few threads: after some large images the process stayed at twice its size. With a fixed
     threshold it does not. Elsewhere than on glibc nothing is changed.
     """
-    if sys.platform != "linux":
-        return
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_MMAP_THRESHOLD, LARGE)
-        mallopt(M_ARENA_MAX, ARENAS)
+    _tell("mallopt", M_MMAP_THRESHOLD, LARGE)
+    _tell("mallopt", M_ARENA_MAX, ARENAS)
 
 
 def trim() -> None:
@@ -33,8 +29,7 @@ def trim() -> None:
     Opening a version leaves holes that the next one does not fit into: without this the process
     grew with every change.
     """
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    _tell("malloc_trim", 0)
 
 
 def look_no_more() -> None:
@@ -44,3 +39,10 @@ def look_no_more() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def _tell(function: str, *arguments: int) -> None:
+    """Call a function of glibc; where the C library is another, nothing happens."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            getattr(ctypes.CDLL(None), function)(*arguments)

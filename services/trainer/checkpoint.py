@@ -21,8 +21,6 @@ MODEL = "model.keras"
 AVERAGE = "average.npz"
 BEST = "best.keras"
 RUN = "run_id.txt"
-OPTIMIZERS = {"Muon": Muon}
-"""What a saved network may name that Keras does not know by itself."""
 
 
 class CheckpointError(Exception):
@@ -131,7 +129,7 @@ def load_model(file: Path, *, optimizer: bool = False) -> Crnn:
         CheckpointError: the file is not one.
     """
     try:
-        model = keras.models.load_model(file, OPTIMIZERS, compile=optimizer)
+        model = keras.models.load_model(file, {"Muon": Muon}, compile=optimizer)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{file} is not a saved network: {reason}") from error

@@ -65,3 +65,34 @@ class Dataset(Protocol):
         """Reason -> how many entries were left out while the dataset was opened."""
 
     def samples(self, split: Split) -> Sequence[Sample]: ...
+
+
+class Wrapping:
+    """A dataset that is another one but for its samples, or for how often they are drawn."""
+
+    dataset: Dataset
+
+    @property
+    def name(self) -> str:
+        return self.dataset.name
+
+    @property
+    def licence(self) -> str:
+        return self.dataset.licence
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        return self.dataset.skipped
+
+
+class Made:
+    """A dataset whose samples are made for each split, of parts that no other split has."""
+
+    _samples: Mapping[Split, Sequence[Sample]]
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        return {}
+
+    def samples(self, split: Split) -> Sequence[Sample]:
+        return self._samples[split]

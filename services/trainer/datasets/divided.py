@@ -6,13 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.datasets.base import SPLITS, Dataset, DatasetError, Sample, Split
-from trainer.datasets.emnist import EmnistDataset
-from trainer.datasets.synthetic import SyntheticDataset
+from trainer.datasets.base import SPLITS, Dataset, DatasetError, Made, Sample, Split, Wrapping
 from trainer.datasets.weighted import Weighted
-
-MADE = (SyntheticDataset, EmnistDataset)
-"""Their samples are made for each split, of fonts and characters that no other has."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Shares:
         return {"train": self.train, "val": self.val, "test": 1 - self.train - self.val}
 
 
-class Divided:
+class Divided(Wrapping):
     """All samples of a dataset in other splits; a document is in one of them."""
 
     def __init__(self, dataset: Dataset, shares: Shares) -> None:
@@ -65,33 +60,20 @@ class Divided:
             for split in SPLITS
         }
 
-    @property
-    def name(self) -> str:
-        return self.dataset.name
-
-    @property
-    def licence(self) -> str:
-        return self.dataset.licence
-
-    @property
-    def skipped(self) -> Mapping[str, int]:
-        return self.dataset.skipped
-
     def samples(self, split: Split) -> Sequence[Sample]:
         return self._samples[split]
 
 
 def _divided(sizes: Mapping[str, int], shares: Shares) -> dict[Split, list[str]]:
     """Documents of each split, taken in their order: each goes where it overflows least."""
-    whole = sum(sizes.values())
+    wanted = {split: share * sum(sizes.values()) for split, share in shares.of.items()}
+    held: dict[Split, int] = dict.fromkeys(SPLITS, 0)
     chosen: dict[Split, list[str]] = {split: [] for split in SPLITS}
     for name, size in sizes.items():
-
-        def filled(split: Split, size: int = size) -> float:
-            held = sum(sizes[each] for each in chosen[split])
-            return (held + size) / (whole * shares.of[split])
-
-        chosen[min(SPLITS, key=filled)].append(name)
+        filled = {split: (held[split] + size) / wanted[split] for split in SPLITS}
+        split = min(SPLITS, key=filled.__getitem__)
+        chosen[split].append(name)
+        held[split] += size
     for split in SPLITS:  # of few documents that are large, train may have got all
         if not chosen[split] and len(chosen["train"]) > 1:
             smallest = min(chosen["train"], key=lambda name: sizes[name])
@@ -106,7 +88,7 @@ def divided(dataset: Dataset, shares: Shares | None) -> Dataset:
     Raises:
         DatasetError: as `Divided`.
     """
-    if shares is None or isinstance(dataset, MADE):
+    if shares is None or isinstance(dataset, Made):
         return dataset
     if isinstance(dataset, Weighted):
         return Weighted(divided(dataset.dataset, shares), dataset.weight)

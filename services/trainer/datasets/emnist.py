@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recognizer.image import Gray
 from trainer.datasets import paper, prose
-from trainer.datasets.base import SPLITS, DatasetError, Sample, Split
+from trainer.datasets.base import SPLITS, DatasetError, Made, Sample, Split
 from trainer.datasets.emnist_files import Characters, read
 
 LICENCE = "EMNIST by Cohen et al. (2017), made from NIST Special Database 19 (public domain, USA)"
@@ -61,7 +61,7 @@ class EmnistSample:
         return paper.lay(ink, rng)
 
 
-class EmnistDataset:
+class EmnistDataset(Made):
     """Seeded: the same files, seed and sizes give the same texts and images everywhere.
 
     No image of a character is in two splits. EMNIST's test part is the test split and its train
@@ -92,22 +92,16 @@ class EmnistDataset:
         """
         sizes: dict[Split, int] = {"train": train, "val": val, "test": test}
         sentences = _sentences(texts) if texts else ()
-        self._samples: dict[Split, list[Sample]] = {}
+        samples: dict[Split, list[Sample]] = {}
         for number, split in enumerate(SPLITS):
             rng = np.random.default_rng((seed, number))
             pool = pools(folder, seed)[split]
             of = {chr(code): np.flatnonzero(pool.codes == code) for code in np.unique(pool.codes)}
-            self._samples[split] = [
+            samples[split] = [
                 self._sample(folder, split, (seed, number, index), of, sentences, rng)
                 for index in range(sizes[split])
             ]
-
-    @property
-    def skipped(self) -> Mapping[str, int]:
-        return {}
-
-    def samples(self, split: Split) -> Sequence[Sample]:
-        return self._samples[split]
+        self._samples = samples
 
     @staticmethod
     def _sample(

@@ -1,6 +1,6 @@
 """Words and lines written with handwriting fonts: a dataset that needs no download."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from recognizer.image import Gray
 from trainer.datasets import fonts, paper, pen, prose
-from trainer.datasets.base import SPLITS, DatasetError, Sample, Split
+from trainer.datasets.base import SPLITS, DatasetError, Made, Sample, Split
 
 Levels = Literal["word", "line", "both"]
 
@@ -35,7 +35,7 @@ class SyntheticSample:
         return render(self.text, self.font, np.random.default_rng(self.seed))
 
 
-class SyntheticDataset:
+class SyntheticDataset(Made):
     """Seeded: the same seed and sizes give the same texts and images everywhere.
 
     Validation and test are written with fonts that training never sees.
@@ -71,23 +71,17 @@ class SyntheticDataset:
             "frequencies from wordfreq (CC BY-SA 4.0)"
         )
         more = fonts.in_folder(font_dir) if font_dir else ()
-        self._samples: dict[Split, list[Sample]] = {}
+        samples: dict[Split, list[Sample]] = {}
         for number, split in enumerate(SPLITS):
             rng = np.random.default_rng((seed, number))
             choices = (
                 fonts.files(split) + (more if split == "train" else ()) if sizes[split] else ()
             )
-            self._samples[split] = [
+            samples[split] = [
                 self._sample(split, (seed, number, index), level, choices, rng)
                 for index in range(sizes[split])
             ]
-
-    @property
-    def skipped(self) -> Mapping[str, int]:
-        return {}
-
-    def samples(self, split: Split) -> Sequence[Sample]:
-        return self._samples[split]
+        self._samples = samples
 
     @staticmethod
     def _sample(

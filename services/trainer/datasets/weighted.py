@@ -1,18 +1,18 @@
 """A dataset with a weight: how often an epoch sees its training samples."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainer.datasets.base import Dataset, DatasetError, Sample, Split
+from trainer.datasets.base import Dataset, DatasetError, Sample, Split, Wrapping
 
 LARGEST = 100.0
 
 _WEIGHT = re.compile(r"(.+)@(\d+\.?\d*|\.\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Weighted:
+@dataclass(frozen=True)
+class Weighted(Wrapping):
     """A dataset of which an epoch sees `weight` times as many training samples as it has.
 
     Validation and test splits are those of the dataset: a weight changes what is learnt from,
@@ -21,18 +21,6 @@ class Weighted:
 
     dataset: Dataset
     weight: float
-
-    @property
-    def name(self) -> str:
-        return self.dataset.name
-
-    @property
-    def licence(self) -> str:
-        return self.dataset.licence
-
-    @property
-    def skipped(self) -> Mapping[str, int]:
-        return self.dataset.skipped
 
     def samples(self, split: Split) -> Sequence[Sample]:
         return self.dataset.samples(split)
