@@ -5,6 +5,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+RAY := $(VENV)/.ray
+SPARK := $(if $(shell command -v java 2>/dev/null),$(VENV)/.spark)
 # 3.11 first: it is the version of the images and of CI.
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-compile
@@ -87,7 +89,17 @@ $(RUNTIME): services/trainer/requirements.txt services/api/requirements.txt | $(
 	@$(PIP_INSTALL) -r services/trainer/requirements.txt -r services/api/requirements.txt
 	@touch $@
 
-$(DEV): requirements-dev.txt $(RUNTIME)
+$(RAY): services/trainer/requirements-ray.txt $(RUNTIME)
+	@echo "Installing Ray into $(VENV)"
+	@$(PIP_INSTALL) -r services/trainer/requirements-ray.txt
+	@touch $@
+
+$(VENV)/.spark: services/trainer/requirements-spark.txt $(RUNTIME)
+	@echo "Installing Spark into $(VENV), since there is a Java"
+	@$(PIP_INSTALL) -r services/trainer/requirements-spark.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUNTIME) $(RAY) $(SPARK)
 	@echo "Installing the development tools into $(VENV)"
 	@$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@

@@ -16,6 +16,9 @@ lock() { # SOURCE TARGET [OPTION...]
 
 lock services/trainer/requirements.in "$trainer" "$@"
 lock services/trainer/requirements-gpu.in services/trainer/requirements-gpu.txt -c "$trainer" "$@"
+for extra in ray spark; do
+  lock services/trainer/requirements-$extra.in services/trainer/requirements-$extra.txt -c "$trainer" "$@"
+done
 lock services/tracking/requirements.in services/tracking/requirements.txt -c "$trainer" "$@"
 lock services/api/requirements.in "$api" -c "$trainer" "$@"
 lock requirements-dev.in requirements-dev.txt -c "$trainer" -c "$api" "$@"
