@@ -53,16 +53,21 @@ class Word(_Answer):
     confidence: float
 
 
-class Line(_Answer):
-    text: str
-    box: Box
-    confidence: float
-    words: tuple[Word, ...]
-
-
 class Alternative(_Answer):
     text: str
     confidence: float
+
+
+class Line(_Answer):
+    """`baseline` is known on pages alone."""
+
+    text: str
+    box: Box
+    polygon: tuple[tuple[int, int], ...]
+    baseline: tuple[tuple[int, int], ...] | None
+    confidence: float
+    words: tuple[Word, ...]
+    alternatives: tuple[Alternative, ...]
 
 
 class Reading(_Answer):
@@ -70,6 +75,7 @@ class Reading(_Answer):
 
     text: str
     confidence: float
+    level: Literal["word", "line", "page"]
     lines: tuple[Line, ...]
     alternatives: tuple[Alternative, ...]
 

@@ -4,27 +4,26 @@ import math
 import time
 
 from api import schemas
-from api.job import Read
+from api.job import Read, ReadLine
+from recognizer.layout import Points
+from recognizer.page import FoundLine
 from recognizer.reading import Word as ReadWord
+from recognizer.reading import mean_confidence
 
 
 def reading(read: Read) -> schemas.Reading:
-    """An image of a word or a line has one line, and its box is the whole image."""
-    found = read.reading
-    line = schemas.Line(
-        box=(0, 0, read.width, read.height),
-        text=found.text,
-        confidence=_rounded(found.confidence),
-        words=[_word(each, read.height) for each in found.words],
-    )
+    """What was read, its lines in reading order."""
+    lines = [_line(each, read.width, read.height) for each in read.lines]
+    confidences = [
+        character.confidence for each in read.lines for character in each.reading.characters
+    ]
+    alone = read.lines[0].reading if read.level != "page" else None
     return schemas.Reading(
-        text=found.text,
-        confidence=line.confidence,
-        lines=[line],
-        alternatives=[
-            schemas.Alternative(text=each.text, confidence=_rounded(each.confidence))
-            for each in found.alternatives
-        ],
+        text="\n".join(line.text for line in lines),
+        confidence=_rounded(alone.confidence if alone else mean_confidence(confidences)),
+        level=read.level,
+        lines=lines,
+        alternatives=lines[0].alternatives if alone else [],
     )
 
 
@@ -48,12 +47,41 @@ def milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 2)
 
 
-def _word(word: ReadWord, height: int) -> schemas.Word:
-    return schemas.Word(
-        text=word.text,
-        box=(math.floor(word.left), 0, math.ceil(word.right), height),
-        confidence=_rounded(word.confidence),
+def _line(line: ReadLine, width: int, height: int) -> schemas.Line:
+    """Where a line lies: on its page, or it is the whole image."""
+    found, text = line.found, line.reading
+    if found:
+        left, top, right, bottom = found.line.box
+        box = math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom)
+        polygon, baseline = _points(found.line.polygon), _points(found.line.baseline)
+    else:
+        box = (0, 0, width, height)
+        polygon, baseline = [(0, 0), (width, 0), (width, height), (0, height)], None
+    return schemas.Line(
+        box=box,
+        polygon=polygon,
+        baseline=baseline,
+        text=text.text,
+        confidence=_rounded(text.confidence),
+        words=[_word(each, found, width, height) for each in text.words],
+        alternatives=[
+            schemas.Alternative(text=each.text, confidence=_rounded(each.confidence))
+            for each in text.alternatives
+        ],
     )
+
+
+def _word(word: ReadWord, found: FoundLine | None, width: int, height: int) -> schemas.Word:
+    if found:
+        left, top, right, bottom = found.strip.box(word.left, word.right)
+        box = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    else:
+        box = math.floor(word.left), 0, math.ceil(word.right), height
+    return schemas.Word(text=word.text, box=box, confidence=_rounded(word.confidence))
+
+
+def _points(points: Points) -> list[tuple[int, int]]:
+    return [(round(x), round(y)) for x, y in points]
 
 
 def _rounded(confidence: float) -> float:

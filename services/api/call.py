@@ -9,8 +9,7 @@ from fastapi import Depends, Query, Request
 
 from api import answers
 from api.connection import while_connected
-from api.engine import Asked
-from api.job import Read
+from api.job import Asked, Read
 from api.schemas import AskedDecoder, AskedLevel, ModelName, Prediction
 from api.service import Service
 from api.serving import Served

@@ -8,7 +8,7 @@ holds up the event loop, and nothing waits while a thread is free.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from time import perf_counter
 from typing import Concatenate, ParamSpec
 
@@ -16,29 +16,20 @@ import structlog
 
 from api.admission import Admission
 from api.batcher import Batch, Batcher
-from api.job import Job, Read
+from api.job import Asked, Job, Page, Read, ReadLine
 from api.metrics import Metrics
 from api.pace import Pace
-from api.schemas import AskedDecoder, AskedLevel
 from api.serving import Served
 from recognizer import image
 from recognizer.decode import LogProbs
 from recognizer.errors import ReadingError
+from recognizer.image import Gray
+from recognizer.page import FoundLine
 from recognizer.prepare import prepare
-from recognizer.recognizer import Decoder, Level
 
 log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How an image is to be read, as the request has it."""
-
-    level: AskedLevel
-    decoder: AskedDecoder
-    alternatives: int
 
 
 def _answered(
@@ -98,20 +89,47 @@ class Engine:
             ImageError: the file cannot be read.
             OverloadedError: too many wait, or it was not read within the deadline.
         """
-        level, decoder = offered(model, asked)
+        offered(model, asked)
         if not admitted:
             self.admission.check_room()
-        loop = asyncio.get_running_loop()
-        job = Job(model, file, level, decoder, asked.alternatives, loop, loop.create_future())
         with self.admission.enter():
             try:
                 async with asyncio.timeout(self._deadline):
-                    self._preparing.submit(self._prepare, job)
-                    return await job.answer
+                    answer = await self._answer(model, file, asked)
+                    if isinstance(answer, Page):
+                        return await self._read_lines(model, answer, asked)
+                    return answer
             except TimeoutError:
                 raise self.admission.late(self._deadline) from None
-            finally:
-                job.abandoned = True
+
+    async def _answer(self, model: Served, image: bytes | Gray, asked: Asked) -> Read | Page:
+        loop = asyncio.get_running_loop()
+        job = Job(model, image, asked, loop, loop.create_future())
+        try:
+            self._preparing.submit(self._prepare, job)
+            return await job.answer
+        finally:
+            job.abandoned = True
+
+    async def _read_lines(self, model: Served, page: Page, asked: Asked) -> Read:
+        """The lines of a page: each goes the way of any other image, and shares its batches."""
+        began = perf_counter()
+        as_line = replace(asked, level="line")
+        answers = await asyncio.gather(
+            *(self._answer(model, found.strip.pixels, as_line) for found in page.lines)
+        )
+        return Read(
+            level="page",
+            lines=tuple(
+                ReadLine(answer.lines[0].reading, found)
+                for found, answer in zip(page.lines, answers, strict=True)
+                if isinstance(answer, Read)
+            ),
+            width=page.width,
+            height=page.height,
+            decode_seconds=page.decode_seconds,
+            recognise_seconds=page.find_seconds + perf_counter() - began,
+        )
 
     def close(self) -> None:
         """Let the threads end."""
@@ -121,9 +139,19 @@ class Engine:
     @_answered
     def _prepare(self, job: Job) -> None:
         began = perf_counter()
-        gray = image.decode(job.file, max_pixels=self._max_pixels)
-        job.file = b""
+        if isinstance(job.image, bytes):
+            gray = image.decode(job.image, max_pixels=self._max_pixels)
+        else:
+            gray = job.image
+        job.image = b""
         decoded = perf_counter()
+        lines = self._page_lines(job, gray)
+        if lines is not None:
+            found = perf_counter() - decoded
+            self._metrics.find_seconds.observe(found)
+            height, width = gray.shape
+            job.settle(Page(lines, width, height, decoded - began, found))
+            return
         job.ready = prepare(gray, job.model.recognizer.manifest.input)
         job.height, job.width = gray.shape
         job.prepared_at = perf_counter()
@@ -137,6 +165,13 @@ class Engine:
             self._infer()  # here: to wake another thread takes longer than to prepare a word
         else:
             self._inferring.submit(self._infer)
+
+    @staticmethod
+    def _page_lines(job: Job, gray: Gray) -> list[FoundLine] | None:
+        recognizer = job.model.recognizer
+        if job.asked.level == "page":
+            return recognizer.lines(gray)
+        return recognizer.page_lines(gray) if job.asked.level == "auto" else None
 
     def _infer(self) -> None:
         while batch := self._batcher.take():
@@ -153,7 +188,7 @@ class Engine:
         began = perf_counter()
         found = batch.recognizer.infer([job.ready for job in batch.jobs], alone=all_cores)
         seconds = perf_counter() - began
-        if lone:
+        if lone and len(batch.jobs) == 1:
             self._pace.took(all_cores, batch.jobs[0].ready.ink.shape[1], seconds)
         self._metrics.infer_seconds.observe(seconds)
         self._metrics.batch_images.observe(len(batch.jobs))
@@ -172,9 +207,9 @@ class Engine:
             log_probs,
             job.ready,
             width=job.width,
-            level=job.level,
-            decoder=job.decoder,
-            alternatives=job.alternatives,
+            level="word" if job.asked.level == "word" else "line",
+            decoder=job.asked.decoder,
+            alternatives=job.asked.alternatives,
         )
         seconds = perf_counter() - began
         recognised = job.recognise_seconds + seconds
@@ -183,16 +218,24 @@ class Engine:
         written = job.ready.ink.shape[0] * job.ready.scale * job.width
         self._metrics.has_read(float(job.ready.ink.sum()) / written, reading)
         # last, so that whoever has an answer finds it counted
-        job.settle(Read(reading, job.width, job.height, job.decode_seconds, recognised))
+        job.settle(
+            Read(
+                "word" if job.asked.level == "word" else "line",
+                (ReadLine(reading),),
+                job.width,
+                job.height,
+                job.decode_seconds,
+                recognised,
+            )
+        )
 
 
-def offered(model: Served, asked: Asked) -> tuple[Level, Decoder]:
-    """Level and decoder, where the version offers both. Raises `ReadingError`."""
-    if asked.level == "page" or asked.level not in model.levels:
+def offered(model: Served, asked: Asked) -> None:
+    """Raises `ReadingError` where the version does not offer the level or the decoder."""
+    if asked.level not in model.levels:
         raise ReadingError(_not_offered(model, "level", asked.level, model.levels))
     if asked.decoder not in model.decoders:
         raise ReadingError(_not_offered(model, "decoder", asked.decoder, model.decoders))
-    return asked.level, asked.decoder
 
 
 def _not_offered(model: Served, name: str, value: str, values: list[str]) -> str:

@@ -5,37 +5,67 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from api.schemas import AskedDecoder, AskedLevel, ReadLevel
 from api.serving import Served
+from recognizer.image import Gray
+from recognizer.page import FoundLine
 from recognizer.prepare import Prepared
 from recognizer.reading import Reading
-from recognizer.recognizer import Decoder, Level
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How an image is to be read, as the request has it."""
+
+    level: AskedLevel
+    decoder: AskedDecoder
+    alternatives: int
+
+
+@dataclass(frozen=True)
+class ReadLine:
+    """The reading of one line; `found` says where on its page, None where it is the image."""
+
+    reading: Reading
+    found: FoundLine | None = None
 
 
 @dataclass(frozen=True)
 class Read:
-    """A reading, the size of its upright image in pixels, and the seconds it took."""
+    """What was read: a reading a line, the size of the upright image in pixels, the seconds."""
 
-    reading: Reading
+    level: ReadLevel
+    lines: tuple[ReadLine, ...]
     width: int
     height: int
     decode_seconds: float
     recognise_seconds: float
 
 
+@dataclass(frozen=True)
+class Page:
+    """An image that turned out to be a page, and its lines."""
+
+    lines: list[FoundLine]
+    width: int
+    height: int
+    decode_seconds: float
+    find_seconds: float
+
+
 @dataclass(eq=False)
 class Job:
-    """An image file, the version that reads it to the end, how, and where the answer goes.
+    """An image, the version that reads it to the end, how, and where the answer goes.
 
     The threads of the engine pass it on; each fills in what the next needs.
     """
 
     model: Served
-    file: bytes
-    level: Level
-    decoder: Decoder
-    alternatives: int
+    image: bytes | Gray
+    """A file, or the pixels of a line of a page."""
+    asked: Asked
     loop: asyncio.AbstractEventLoop
-    answer: asyncio.Future[Read]
+    answer: asyncio.Future[Read | Page]
     accepted_at: float = field(default_factory=perf_counter)
     abandoned: bool = False
     """Nobody waits for the answer any more: every stage drops it."""
@@ -51,14 +81,14 @@ class Job:
     @property
     def light(self) -> bool:
         """Whether its logits are decoded in less time than passing them on would take."""
-        return self.decoder == "greedy" and not self.alternatives
+        return self.asked.decoder == "greedy" and not self.asked.alternatives
 
-    def settle(self, outcome: Read | Exception) -> None:
+    def settle(self, outcome: Read | Page | Exception) -> None:
         """Answer, from any thread."""
         with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
             self.loop.call_soon_threadsafe(self._settle, outcome)
 
-    def _settle(self, outcome: Read | Exception) -> None:
+    def _settle(self, outcome: Read | Page | Exception) -> None:
         if self.answer.done():
             return
         if isinstance(outcome, Exception):

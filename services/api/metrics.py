@@ -40,13 +40,15 @@ class Metrics:
         stages = Histogram(
             "handwriting_stage_seconds",
             "Of an image: queue (waiting for threads), prepare (from the file to the network's "
-            "input), infer (its whole batch), decode (from log-probabilities to text).",
+            "input), find (the lines of a page), infer (its whole batch), decode (from "
+            "log-probabilities to text).",
             ["stage"],
             buckets=STAGE_SECONDS,
             registry=self.registry,
         )
         self.queue_seconds = stages.labels("queue")
         self.prepare_seconds = stages.labels("prepare")
+        self.find_seconds = stages.labels("find")
         self.infer_seconds = stages.labels("infer")
         self.decode_seconds = stages.labels("decode")
         self.batch_images = Histogram(

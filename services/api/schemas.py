@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.examples import IMAGE, IMAGE_URL
 
 AskedLevel = Literal["auto", "word", "line", "page"]
+ReadLevel = Literal["word", "line", "page"]
 AskedDecoder = Literal["greedy", "beam", "lexicon"]
 
 Confidence = Annotated[float, Field(ge=0, le=1, examples=[0.97], description="0 to 1, calibrated.")]
@@ -18,6 +19,7 @@ Box = Annotated[
         description="Left, top, right, bottom in pixels of the upright image.",
     ),
 ]
+Point = Annotated[tuple[int, int], Field(examples=[(12, 40)])]
 Text = Annotated[str, Field(examples=["hello"])]
 
 
@@ -53,18 +55,26 @@ class Word(BaseModel):
     confidence: Confidence
 
 
-class Line(BaseModel):
-    box: Box
-    text: Text
-    confidence: Confidence
-    words: list[Word]
-
-
 class Alternative(BaseModel):
     text: Annotated[str, Field(examples=["hallo"])]
     confidence: Annotated[
         float, Field(ge=0, le=1, examples=[0.02], description="Its share among all texts.")
     ]
+
+
+class Line(BaseModel):
+    box: Box
+    polygon: list[Point] = Field(
+        examples=[[(0, 0), (214, 0), (214, 48), (0, 48)]],
+        description="Its outline; of an image that shows one word or line, the whole image.",
+    )
+    baseline: list[Point] | None = Field(
+        examples=[None], description="Where its letters stand, left to right; known on pages."
+    )
+    text: Text
+    confidence: Confidence
+    words: list[Word]
+    alternatives: list[Alternative]
 
 
 class ModelName(BaseModel):
@@ -89,10 +99,17 @@ class Timing(BaseModel):
 class Reading(BaseModel):
     """What was read in one image."""
 
-    text: Text
+    text: Annotated[
+        str, Field(examples=["hello"], description="Lines of a page are separated by line feeds.")
+    ]
     confidence: Confidence
-    lines: list[Line]
-    alternatives: list[Alternative]
+    level: ReadLevel = Field(
+        examples=["line"], description="As asked; for `auto`, what the image was taken for."
+    )
+    lines: list[Line] = Field(description="In reading order.")
+    alternatives: list[Alternative] = Field(
+        description="Of the whole text; on a page each line has its own instead."
+    )
 
 
 class Prediction(Reading):
@@ -194,7 +211,7 @@ class ModelState(BaseModel):
         description="What the trainer's gate decided last, of whichever version.",
     )
     alphabet: str | None = Field(examples=[" abcdefghijklmnopqrstuvwxyz"])
-    levels: list[str] = Field(examples=[["auto", "word", "line"]])
+    levels: list[str] = Field(examples=[["auto", "word", "line", "page"]])
     decoders: list[str] = Field(examples=[["greedy", "beam", "lexicon"]])
     limits: Limits
     loaded_at: datetime | None

@@ -45,7 +45,7 @@ class Served:
 
     @property
     def levels(self) -> list[str]:
-        return ["auto", *self.recognizer.manifest.levels]
+        return ["auto", *self.recognizer.manifest.levels, "page"]
 
     @property
     def decoders(self) -> list[str]:

@@ -110,6 +110,9 @@ class Manifest(Strict):
     golden: list[Golden] = Field(min_length=1)
     language: Language | None = None
     lexicon: Words | None = None
+    detector: str | None = Field(
+        None, description="The network that finds the lines of a page; see `recognizer.detector`."
+    )
     calibration: dict[Decoder, Calibration] = Field(
         default_factory=dict, description="Of a decoder's confidences, after the temperature."
     )
@@ -131,13 +134,19 @@ class Manifest(Strict):
             raise ValueError(f"must list {NETWORK}")
         return files
 
+    @field_validator("detector")
+    @classmethod
+    def _plain_path(cls, detector: str | None) -> str | None:
+        return detector and _inside(detector)
+
     @model_validator(mode="after")
     def _consistent(self) -> "Manifest":
         Alphabet(self.alphabet, self.blank)  # raises ValueError with the reason
         for golden in self.golden:
             if golden.image not in self.files:
                 raise ValueError(f"golden image {golden.image} is not listed in files")
-        for named in (self.language, self.lexicon):
-            if named and named.file not in self.files:
-                raise ValueError(f"{named.file} is not listed in files")
+        named = [part.file for part in (self.language, self.lexicon) if part]
+        for file in (*named, self.detector):
+            if file and file not in self.files:
+                raise ValueError(f"{file} is not listed in files")
         return self

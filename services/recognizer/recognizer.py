@@ -8,21 +8,25 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from recognizer import decode, image
+from recognizer.bands import Bands
 from recognizer.beam import Guide, prefix_beam
 from recognizer.bundle import Bundle
 from recognizer.decode import Labels, LogProbs, Span
+from recognizer.detector import Network
 from recognizer.errors import BundleError, ImageError, ReadingError
 from recognizer.guides import guides_of
 from recognizer.image import Gray
 from recognizer.manifest import DECODERS as DECODERS
 from recognizer.manifest import Decoder as Decoder
 from recognizer.manifest import Manifest
+from recognizer.maps import Detector
+from recognizer.page import FoundLine, find_lines, is_page, may_be_page
 from recognizer.prepare import Ink, Prepared, prepare
 from recognizer.reading import Alternative, Character, Reading, calibrated, mean_confidence
+from recognizer.session import open_session, reason_of
 
 Level = Literal["auto", "word", "line"]
 
@@ -54,8 +58,14 @@ class Recognizer:
         """
         self.bundle = bundle
         self._guides = guides_of(bundle)
-        self._session = _open(bundle.network, threads)
-        self._alone = _open(bundle.network, alone_threads) if 0 < threads < alone_threads else None
+        self._session = open_session(bundle.network, threads)
+        self._alone = (
+            open_session(bundle.network, alone_threads) if 0 < threads < alone_threads else None
+        )
+        detector = bundle.manifest.detector
+        self._detector: Detector = Bands()
+        if detector:
+            self._detector = Network(bundle.path / detector, threads=alone_threads or threads)
         self._input = self._session.get_inputs()[0].name
         classes = (self._session.get_outputs()[0].shape or [None])[-1]
         if classes != bundle.alphabet.classes:
@@ -93,7 +103,7 @@ class Recognizer:
                 raise BundleError(file, f"cannot be read: {error}") from error
             except Exception as error:
                 network = self.bundle.network
-                raise BundleError(network, f"fails on {file.name}: {_reason(error)}") from error
+                raise BundleError(network, f"fails on {file.name}: {reason_of(error)}") from error
             if SequenceMatcher(None, text, golden.text, autojunk=False).ratio() < LEAST_LIKENESS:
                 raise BundleError(file, f"was read as {text!r}, expected {golden.text!r}")
 
@@ -140,6 +150,17 @@ class Recognizer:
             )
             for gray, ready, log_probs in zip(images, prepared, self.infer(prepared), strict=True)
         ]
+
+    def lines(self, page: Gray) -> list[FoundLine]:
+        """The lines of a page in reading order, found by the bundle's detector or by `Bands`."""
+        return find_lines(page, self._detector)
+
+    def page_lines(self, gray: Gray) -> list[FoundLine] | None:
+        """The lines of an image that is a page; None of one that shows a word or a line."""
+        if not may_be_page(gray):
+            return None
+        found = self.lines(gray)
+        return found if is_page(found, gray) else None
 
     def interpret(
         self,
@@ -260,23 +281,6 @@ def guided(log_probs: LogProbs, blank: int, guide: Guide) -> list[tuple[Labels, 
     return [(labels, score - float(whole)) for labels, score in found]
 
 
-def _open(network: Path, threads: int) -> onnxruntime.InferenceSession:
-    """Raises `BundleError`."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    # threads that wait for each other within an inference spin; between two they sleep
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    try:
-        return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors share no base class
-        raise BundleError(network, f"cannot be opened: {_reason(error)}") from error
-
-
 def _stack(inks: Sequence[Ink]) -> NDArray[np.float32]:
     """One array of images of one size; of a single image without a copy."""
     return inks[0][np.newaxis] if len(inks) == 1 else np.stack(inks)
-
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -21,6 +21,7 @@ from recognizer.recognizer import Recognizer
 from trainer.checkpoint import Checkpoint
 from trainer.datasets.base import Sample
 from trainer.datasets.synthetic import SyntheticDataset
+from trainer.detector.bundled import DETECTOR, detector_of
 from trainer.network import Crnn, reader
 from trainer.recipe import Recipe
 from trainer.sizes import BLANK
@@ -44,6 +45,8 @@ def export_bundle(
     spec: Input,
     card: str,
     path: Path,
+    *,
+    detector: Path | None = None,
 ) -> Bundle:
     """Write a network as a bundle.
 
@@ -53,6 +56,7 @@ def export_bundle(
     Args:
         card: text of MODEL_CARD.md.
         path: of the bundle; what lies there is replaced once the new one is whole.
+        detector: what finds the lines of a page; None: pages are read without a trained one.
 
     Raises:
         ExportError: Keras runs on a backend that exports no ONNX.
@@ -69,6 +73,8 @@ def export_bundle(
         _export_onnx(model, spec, new / NETWORK)
         _save_for_training(model, new / KERAS_MODEL)
         (new / CARD).write_text(card, encoding="utf-8")
+        if detector:
+            shutil.copy(detector, new / DETECTOR)
         golden = []
         for number, sample in enumerate(golden_samples()):
             name = f"golden/{number}.png"
@@ -82,6 +88,7 @@ def export_bundle(
             temperature=1.0,
             levels=["word", "line"],
             golden=golden,
+            detector=DETECTOR if detector else None,
             files={},
         )
         return put(with_golden(new, manifest), path)
@@ -112,7 +119,8 @@ def export_checkpoint(checkpoint: Checkpoint, path: Path) -> Bundle:
         f"# Handwriting recogniser, {state.parameters['size']}\n\n"
         f"Exported from a checkpoint. Validation CER {read}, greedy decoder; no test was made.\n"
     )
-    return export_bundle(checkpoint.best(), alphabet, spec, card, path)
+    best_network = checkpoint.best()
+    return export_bundle(best_network, alphabet, spec, card, path, detector=detector_of(None))
 
 
 def _read_golden(bundle: Bundle) -> list[Golden]:

@@ -15,6 +15,7 @@ from trainer.corpus import Corpus
 from trainer.datasets.base import Dataset, Sample, Split
 from trainer.decoding.fitting import Decoding, enriched, fit
 from trainer.decoding.linguistics import texts_of
+from trainer.detector.bundled import detector_of
 from trainer.evaluation import Evaluation, evaluate
 from trainer.export import export_bundle, put
 from trainer.metrics import Scores
@@ -54,6 +55,7 @@ def finish(
     epochs: int,
     start: str,
     inherited: str = "",
+    base: Bundle | None = None,
 ) -> Finished:
     """Export a network, read the test splits with the bundle, fit its decoding, write its card.
 
@@ -64,6 +66,7 @@ def finish(
         epochs: how many were trained.
         start: what the weights were at first, in a few words.
         inherited: the card of the version they came from.
+        base: that version, whose detector goes on; None: the starter's does.
 
     Raises:
         ExportError: the backend exports no ONNX.
@@ -89,7 +92,14 @@ def finish(
     path.parent.mkdir(parents=True, exist_ok=True)
     # beside its place, so that it can be moved there
     with TemporaryDirectory(dir=path.parent, prefix=".bundle-") as folder:
-        exact = export_bundle(model, corpus.alphabet, spec, card({}), Path(folder) / "exact")
+        exact = export_bundle(
+            model,
+            corpus.alphabet,
+            spec,
+            card({}),
+            Path(folder) / "exact",
+            detector=detector_of(base),
+        )
         held = _handwriting(corpus, "val")
         draft, precision = faster(
             exact, _handwriting(corpus, "train"), held, Path(folder) / "draft"

@@ -133,6 +133,7 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
             epochs=len(training.state.history),
             start=training.state.origin,
             inherited=_card(base) if training.state.origin != NOTHING else "",
+            base=base,
         )
         scores = _log(finished, test, tracking)
         version, decision = submit(

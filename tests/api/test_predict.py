@@ -98,7 +98,6 @@ async def test_alternatives_differ_from_the_text(client: httpx.AsyncClient, numb
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("level=page", "it offers auto, word, line"),
         ("decoder=lexicon", "it offers greedy, beam"),
     ],
 )

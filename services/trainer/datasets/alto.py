@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from lxml import etree
 
 from recognizer.alphabet import normalise
+from recognizer.layout import Points
 from trainer.datasets.page_layout import (
     LayoutError,
     Line,
     Page,
-    Points,
     child,
     children,
     number,

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from lxml import etree
 
+from recognizer import layout
 from recognizer.alphabet import normalise
+from recognizer.layout import Points
 
 LARGEST_FILE = 64 * 2**20
-
-Point = tuple[float, float]
-Points = tuple[Point, ...]
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
@@ -22,14 +21,12 @@ class LayoutError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a page. Coordinates are (x, y) in those of its page; () where there are none."""
+class Line(layout.Line):
+    """A line of a page and what was transcribed of it."""
 
-    id: str
-    text: str
+    id: str = ""
+    text: str = ""
     """Normalised; empty where nothing was transcribed."""
-    polygon: Points
-    baseline: Points
     kind: str = ""
     """What its transcribers called it, such as `DefaultLine:Handwritten`; empty if nothing."""
 

@@ -13,15 +13,16 @@ import numpy as np
 from PIL import Image
 
 from recognizer import image
+from recognizer.cut import CutError, Reach, cut, usual_reach
 from recognizer.image import Gray
+from recognizer.layout import Points
 from trainer.datasets import alto, page_xml
-from trainer.datasets.cut import CutError, Reach, cut, usual_reach
-from trainer.datasets.page_layout import LayoutError, Page, Points, parse_xml, read_bytes
+from trainer.datasets.page_layout import LayoutError, Page, parse_xml, read_bytes
 
 MAX_PIXELS = 250_000_000  # of a scan: whoever trains on it chose it
 SHAPE_TOLERANCE = 0.03
 
-_EDITION = "1"  # of the way lines are cut: those kept by another are cut anew
+_EDITION = "2"  # of the way lines are cut: those kept by another are cut anew
 _PAGES_IN_MEMORY = 4
 
 
@@ -52,7 +53,7 @@ class PageSample:
 
     def _cut(self) -> Gray:
         page, pixels, usual = _opened(self.xml, self.picture)
-        return cut(pixels, page.lines[self.position], usual)
+        return cut(pixels, page.lines[self.position], usual).pixels
 
 
 def read_page(data: bytes) -> Page:
@@ -116,7 +117,7 @@ def keep_lines(xml: Path, picture: Path, kept: Path) -> None:
             for position, line in enumerate(page.lines):
                 with suppress(CutError):
                     file = fresh / f"{position}.png"
-                    Image.fromarray(cut(pixels, line, usual)).save(file, compress_level=3)
+                    Image.fromarray(cut(pixels, line, usual).pixels).save(file, compress_level=3)
             os.rename(fresh, kept)  # noqa: PTH104  onto an existing folder it must fail
         finally:
             shutil.rmtree(fresh, ignore_errors=True)

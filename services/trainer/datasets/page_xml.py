@@ -9,11 +9,11 @@ import re
 from lxml import etree
 
 from recognizer.alphabet import normalise
+from recognizer.layout import Points
 from trainer.datasets.page_layout import (
     LayoutError,
     Line,
     Page,
-    Points,
     child,
     children,
     joined,

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from page_tree import INK, PAPER, Written, draw_page
+from recognizer.cut import TALLEST, CutError, Reach, usual_reach
+from recognizer.cut import cut as cut_strip
 from recognizer.image import Gray
-from trainer.datasets.cut import TALLEST, CutError, Reach, cut, usual_reach
-from trainer.datasets.page_layout import Line
+from recognizer.layout import Line
 
 USUAL = Reach(30, 12)
 STRAIGHT = Written("bars")
@@ -18,11 +19,13 @@ BENT = Written("bars", baseline=((40, 120), (150, 100), (250, 104), (360, 140)))
 
 def line(written: Written, *, polygon: bool = True, baseline: bool = True) -> Line:
     return Line(
-        "l",
-        written.text,
         tuple(written.outline()) if polygon else (),
         tuple(written.baseline) if baseline else (),
     )
+
+
+def cut(page: Gray, found: Line, usual: Reach) -> Gray:
+    return cut_strip(page, found, usual).pixels
 
 
 def feet(gray: Gray) -> list[int]:
@@ -146,11 +149,11 @@ def test_a_line_may_reach_over_the_edge_of_its_page() -> None:
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (Line("l", "a", (), ()), "neither a polygon nor a baseline"),
-        (Line("l", "a", ((5, 5), (5, 5), (5, 5)), ()), "too small"),
-        (Line("l", "a", (), ((50, 50), (50, 50))), "is a point"),
-        (Line("l", "a", (), ((900, 900), (990, 900))), "outside its page"),
-        (Line("l", "a", (), ((0, 50), (10**6, 50))), "larger than its page"),
+        (Line((), ()), "neither a polygon nor a baseline"),
+        (Line(((5, 5), (5, 5), (5, 5)), ()), "too small"),
+        (Line((), ((50, 50), (50, 50))), "is a point"),
+        (Line((), ((900, 900), (990, 900))), "outside its page"),
+        (Line((), ((0, 50), (10**6, 50))), "larger than its page"),
     ],
 )
 def test_what_cannot_be_cut_says_why(broken: Line, message: str) -> None:
@@ -160,14 +163,14 @@ def test_what_cannot_be_cut_says_why(broken: Line, message: str) -> None:
 
 def test_the_usual_reach_is_that_of_most_polygons() -> None:
     lines = [line(Written("a", baseline=((40, y), (360, y + 8)))) for y in (60, 120, 180)]
-    odd = Line("x", "a", ((0, 0), (400, 0), (400, 300), (0, 300)), ((40, 240), (360, 240)))
+    odd = Line(((0, 0), (400, 0), (400, 300), (0, 300)), ((40, 240), (360, 240)))
     reach = usual_reach([*lines, odd], 300)
     assert reach.above == pytest.approx(30, abs=2)
     assert reach.below == pytest.approx(12, abs=2)
 
 
 def test_without_polygons_it_follows_the_spacing_of_the_lines() -> None:
-    lines = [Line("l", "a", (), ((40, y), (360, y))) for y in (60, 100, 140, 180)]
+    lines = [Line((), ((40, y), (360, y))) for y in (60, 100, 140, 180)]
     assert usual_reach(lines, 300) == Reach(pytest.approx(28), pytest.approx(12))
     alone = usual_reach(lines[:1], 300)
     assert alone.above + alone.below == pytest.approx(10)

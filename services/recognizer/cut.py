@@ -5,16 +5,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
-from scipy.spatial import KDTree
+from PIL import Image, ImageDraw, ImageFilter
 
 from recognizer.image import Gray
-from trainer.datasets.page_layout import Line, Points
+from recognizer.layout import Line, Points
+from recognizer.parts import Floats, softened
 
-Floats = NDArray[np.float32]
 Path = NDArray[np.float64]
 """Points (x, y) in order, shape (points, 2)."""
 
@@ -27,6 +25,29 @@ FARTHEST = 2.5  # a polygon reaching so many usual heights from its baseline is 
 
 class CutError(ValueError):
     """A line cannot be cut out of its page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A line cut out of a page, and where on the page it lies."""
+
+    pixels: Gray
+    """Dark ink on light paper, at most `TALLEST` high."""
+    course: Path
+    """The baseline on the page, a point for each pixel of the page along it."""
+    above: float
+    below: float
+    """How far the strip reaches from it, in pixels of the page."""
+
+    def box(self, left: float, right: float) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom on the page of what stands in these columns of the strip."""
+        scale = len(self.course) / self.pixels.shape[1]
+        first = int(np.clip(left * scale, 0, len(self.course) - 1))
+        last = int(np.clip(np.ceil(right * scale), first + 1, len(self.course)))
+        points, normals = self.course[first:last], _normals(self.course)[first:last]
+        corners = np.concatenate((points - self.above * normals, points + self.below * normals))
+        (x, y), (far_x, far_y) = corners.min(axis=0), corners.max(axis=0)
+        return int(x), int(y), int(np.ceil(far_x)), int(np.ceil(far_y))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +85,7 @@ def usual_reach(lines: Sequence[Line], height: int) -> Reach:
     return Reach(0.7 * spacing, 0.3 * spacing)
 
 
-def cut(page: Gray, line: Line, usual: Reach) -> Gray:
+def cut(page: Gray, line: Line, usual: Reach) -> Strip:
     """One line as an image of its own.
 
     The baseline is made straight and level by resampling the page along it, each column
@@ -76,9 +97,6 @@ def cut(page: Gray, line: Line, usual: Reach) -> Gray:
         page: the page image.
         line: in pixels of that image.
         usual: `usual_reach` of the page.
-
-    Returns:
-        `Gray`, at most `TALLEST` high, dark ink on light paper.
 
     Raises:
         CutError: neither polygon nor baseline, nothing of it on the page, or too small.
@@ -98,7 +116,9 @@ def cut(page: Gray, line: Line, usual: Reach) -> Gray:
         rows = (across >= -usual.above) & (across <= usual.below)
         columns = (along >= extent.start) & (along <= extent.end)
         inside = np.maximum(inside, np.outer(rows, columns) * _on(page, x, y))
-    return _finish(pixels, inside)
+    middle = min(round(extent.above + margin), len(across) - 1)
+    followed = np.stack((x[middle], y[middle]), axis=1).astype(np.float64)
+    return Strip(_finish(pixels, inside), followed, extent.above + margin, extent.below + margin)
 
 
 def _towards(line: Line) -> Path:
@@ -170,7 +190,14 @@ def _smooth(baseline: Path, height: float) -> _Course:
     before = path[0] + away[::-1] * _unit(path[0] - path[look])
     after = path[-1] + away * _unit(path[-1] - path[-1 - look])
     whole = np.concatenate((before, path, after))
-    return _Course(gaussian_filter1d(whole, max(height / 2, 1.0), axis=0), -float(beyond))
+    return _Course(_blurred(whole, max(height / 2, 1.0)), -float(beyond))
+
+
+def _blurred(values: Path, sigma: float) -> Path:
+    """Each column smoothed; what lies beyond its ends is like the ends. Shape (values, columns)."""
+    first = values[0]  # small numbers keep their precision
+    soft = softened((values - first).astype(np.float32), 0, sigma)
+    return np.asarray(soft + first, np.float64)
 
 
 def _unit(vector: Path) -> Path:
@@ -186,7 +213,9 @@ def _normals(path: Path) -> Path:
 
 def _project(path: Path, places: Path) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Index of the nearest point of an even path, and the distance from it, negative above."""
-    _, nearest = KDTree(path).query(places)
+    # |a - b|^2 less |b|^2, which is the same for every a: a product of matrices, nothing larger
+    distances = (path**2).sum(axis=1) - 2 * places @ path.T
+    nearest = distances.argmin(axis=1)
     offsets = places - path[nearest]
     return nearest, (offsets * _normals(path)[nearest]).sum(axis=1)
 
@@ -239,16 +268,28 @@ def _sample(page: Gray, x: Floats, y: Floats, polygon: Points) -> tuple[Gray, Fl
         raise CutError("the line lies outside its page")
     mask = np.full(window.shape, 255, np.uint8)
     if len(polygon) >= 3:
-        corners = np.rint(np.array(polygon) - (left, top)).astype(np.int32)
-        mask = cv2.fillPoly(np.zeros(window.shape, np.uint8), [corners], 255)
+        drawn = Image.new("L", (window.shape[1], window.shape[0]))
+        corners = [(column - left, row - top) for column, row in polygon]
+        ImageDraw.Draw(drawn).polygon(corners, fill=255, outline=255)
         grown = max(3, x.shape[0] // 16) | 1  # polygons are drawn tight, through the strokes
-        mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (grown, grown)))
+        mask = np.asarray(drawn.filter(ImageFilter.MaxFilter(grown)))
     places = (x - np.float32(left), y - np.float32(top))
-    pixels = cv2.remap(
-        np.ascontiguousarray(window), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    inside = cv2.remap(mask, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return np.asarray(pixels, np.uint8), np.asarray(inside, np.float32) / np.float32(255)
+    inside = _resampled(np.pad(mask, 1), *(place + 1 for place in places))
+    return _resampled(window, *places), inside.astype(np.float32) / np.float32(255)
+
+
+def _resampled(window: Gray, x: Floats, y: Floats) -> Gray:
+    """Pixels at these places, between four of a window each; outside they are as at its edge."""
+    height, width = window.shape
+    x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+    column = np.minimum(x.astype(np.intp), max(width - 2, 0))
+    row = np.minimum(y.astype(np.intp), max(height - 2, 0))
+    across, down = x - column.astype(np.float32), y - row.astype(np.float32)
+    beside, under = min(1, width - 1), min(1, height - 1)
+    upper = window[row, column] * (1 - across) + window[row, column + beside] * across
+    lower = window[row + under, column] * (1 - across)
+    lower += window[row + under, column + beside] * across
+    return np.asarray(np.rint(upper * (1 - down) + lower * down), np.uint8)
 
 
 def _on(page: Gray, x: Floats, y: Floats) -> Floats:
@@ -267,13 +308,13 @@ def _finish(pixels: Gray, inside: Floats) -> Gray:
     darkest, middle, lightest = np.percentile(values, (1, 50, 99))
     if middle < 128 and middle - darkest < lightest - middle:
         pixels = np.invert(pixels)
-    softened = cv2.GaussianBlur(inside, (0, 0), max(1.0, pixels.shape[0] / 64))
-    share = np.minimum(np.asarray(softened, np.float32), inside)
+    edge = max(1.0, pixels.shape[0] / 64)
+    share = np.minimum(softened(inside, edge, edge), inside)
     mixed = share * pixels + (1 - share) * _paper(pixels, kept)
     height, width = mixed.shape
     if height > TALLEST:
         size = (max(1, round(width * TALLEST / height)), TALLEST)
-        mixed = cv2.resize(mixed, size, interpolation=cv2.INTER_AREA)
+        mixed = np.asarray(Image.fromarray(mixed).resize(size, Image.Resampling.BOX))
     gray: Gray = np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
     return gray
 
@@ -295,5 +336,5 @@ def _paper(pixels: Gray, kept: NDArray[np.bool_]) -> Floats:
             tones.append(float(np.percentile(values, 70)))
     if not tones:
         centres, tones = [0.0], [float(np.percentile(pixels[kept], 70))]
-    smooth = gaussian_filter1d(np.array(tones, np.float64), 1.0, mode="nearest")
+    smooth = _blurred(np.array(tones, np.float64)[:, np.newaxis], 1.0)[:, 0]
     return np.asarray(np.interp(np.arange(width), centres, smooth), np.float32)[np.newaxis]

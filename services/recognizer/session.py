@@ -1,0 +1,36 @@
+"""Networks opened by onnxruntime."""
+
+from pathlib import Path
+
+import onnxruntime
+
+from recognizer.errors import BundleError
+
+
+def open_session(
+    network: Path, threads: int, *, keeps_memory: bool = True
+) -> onnxruntime.InferenceSession:
+    """A network with so many threads inside an inference, 0 as onnxruntime has it.
+
+    Args:
+        keeps_memory: what an inference took stays for the next one, which is quicker; not for
+            networks that need much and are seldom asked.
+
+    Raises:
+        BundleError: the file cannot be opened as a network.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = keeps_memory
+    # threads that wait for each other within an inference spin; between two they sleep
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    try:
+        return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class
+        raise BundleError(network, f"cannot be opened: {reason_of(error)}") from error
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of what an error says, or its name."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,1 @@
+"""The line detector: a small fully convolutional network that says where lines run on a page."""
