@@ -10,7 +10,7 @@ class CharacterRecipe:
 
     `minutes` bounds the training; `patience` counts epochs without a better validation accuracy.
     `augmentation` is the share of the training images that are shifted and turned; `smoothing` the
-    share of the truth that is spread over all classes. `seed` is also that of the splits.
+    share of the truth that is spread over all classes.
     """
 
     epochs: int = 12

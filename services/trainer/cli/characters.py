@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from trainer.datasets.emnist_splits import CharacterSplits
 
 NAME = "characters"
+SPLITS_SEED = 1
+"""That of the composed lines: what one of them tests on, the other does not train on."""
 SHOWN = 8
 """Confusions that are told at the end."""
 
@@ -25,10 +27,10 @@ def train_characters(context: typer.Context, known: Settings) -> None:
     """Train as the options of `train` say, and tell how well the characters are told apart."""
     given = {option: value for option, value in context.params.items() if _typed(context, option)}
     given.pop("task")
-    splits_of = given.pop("dataset", None)
+    names = given.pop("dataset", None) or ["emnist"]
     name = given.pop("name", NAME)
     recipe = _recipe(given)
-    splits = _splits(splits_of or ["emnist"], known, recipe.seed)
+    splits = _splits(names, known)
     with console.status("Starting Keras ..."):
         from trainer.characters.run import run
     from trainer.cli.train import Stop
@@ -65,7 +67,7 @@ def _recipe(given: dict[str, Any]) -> CharacterRecipe:
     return CharacterRecipe(**{key: value for key, value in given.items() if key in takes})
 
 
-def _splits(names: list[str], known: Settings, seed: int) -> "CharacterSplits":
+def _splits(names: list[str], known: Settings) -> "CharacterSplits":
     from trainer.datasets.catalogue import emnist_folder
     from trainer.datasets.emnist_splits import character_splits
 
@@ -78,7 +80,7 @@ def _splits(names: list[str], known: Settings, seed: int) -> "CharacterSplits":
     if ":" in path:
         raise Failure(f"{names[0]}: numbers of lines and texts are for --task lines.")
     with console.status("Reading EMNIST ..."):
-        return character_splits(emnist_folder(path, known.data_dir), seed)
+        return character_splits(emnist_folder(path, known.data_dir), SPLITS_SEED)
 
 
 def _say(outcome: "CharacterOutcome", splits: "CharacterSplits") -> None:
