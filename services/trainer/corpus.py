@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from recognizer.alphabet import Alphabet
-from trainer.datasets.base import SPLITS, Dataset, DatasetError, Sample, Split
+from trainer.datasets.base import SPLITS, Dataset, DatasetError, Sample, Split, is_made
 from trainer.datasets.weighted import weight_of
 from trainer.mixture import Mixture, Part
 
@@ -54,8 +54,8 @@ class Corpus:
 
     @property
     def real(self) -> bool:
-        """Whether any of it was written by a hand."""
-        return any(dataset.name != "synthetic" for dataset in self.datasets)
+        """Whether any of its lines was written by a hand, and not made of characters or fonts."""
+        return not all(is_made(dataset) for dataset in self.datasets)
 
     def samples(self, split: Split) -> list[Sample]:
         """All samples of a split that the alphabet can write."""

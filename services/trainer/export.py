@@ -70,7 +70,7 @@ def export_bundle(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".bundle-") as folder:
         new = Path(folder) / "bundle"
         (new / "golden").mkdir(parents=True)
-        _export_onnx(model, spec, new / NETWORK)
+        export_onnx(reader(model), (spec.height, spec.buckets[0], 1), new / NETWORK)
         _save_for_training(model, new / KERAS_MODEL)
         (new / CARD).write_text(card, encoding="utf-8")
         if detector:
@@ -133,10 +133,14 @@ def _read_golden(bundle: Bundle) -> list[Golden]:
     ]
 
 
-def _export_onnx(model: Crnn, spec: Input, file: Path) -> None:
-    served = reader(model)
+def export_onnx(served: keras.Model, shape: tuple[int, int, int], file: Path) -> None:
+    """Write a network as ONNX.
+
+    Args:
+        shape: of an image that it takes: height, width, channels.
+    """
     # Keras knows the shapes only after a call
-    served(np.zeros((1, spec.height, spec.buckets[0], 1), np.float32))
+    served(np.zeros((1, *shape), np.float32))
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         # tf2onnx touches a NumPy name that is about to change its meaning
         warnings.simplefilter("ignore", FutureWarning)

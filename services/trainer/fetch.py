@@ -1,16 +1,19 @@
 """Data sets that can be downloaded: brought whole, checked and unpacked."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from trainer.checksum import Checksum
 from trainer.datasets import archive
 from trainer.datasets.base import DatasetError
 from trainer.datasets.listing import listing
 from trainer.datasets.sources import IAM, Source
 from trainer.download import DownloadError, Progress, discard, download, forget
+
+_UNPUBLISHED = "sha256"
+"""The checksum of archives whose publishers give none."""
 
 
 class FetchError(DatasetError):
@@ -26,7 +29,7 @@ def fetch_iam(
     *,
     accept_terms: bool,
     url: str = IAM.url,
-    sha256: str | None = IAM.sha256,
+    checksum: str | None = IAM.checksum,
     progress: Progress | None = None,
 ) -> Path:
     """The words of IAM, from the archive that the Keras handwriting tutorial uses.
@@ -37,7 +40,7 @@ def fetch_iam(
     Raises:
         TermsError, FetchError, trainer.datasets.archive.ArchiveError: as `fetch` does.
     """
-    source = replace(IAM, url=url, sha256=sha256)
+    source = replace(IAM, url=url, checksum=checksum)
     return fetch(source, directory, accept_terms=accept_terms, progress=progress)
 
 
@@ -53,8 +56,9 @@ def fetch(
     """Bring a data set into `directory/<name>` and unpack it there; what is there is not repeated.
 
     The archive gets its name only when it is whole and right: until then its bytes lie in a
-    `.part` file, from which the next call goes on. Its SHA-256 is written beside it in the
-    form that `sha256sum -c` reads, and holds for later calls.
+    `.part` file, from which the next call goes on. Its checksum is written beside it in the
+    form that `sha256sum -c` or `md5sum -c` reads, and holds for later calls. Of an archive that is
+    only wanted in part, that part alone is kept.
 
     Args:
         progress: see `trainer.download.Progress`.
@@ -75,11 +79,15 @@ def fetch(
         home.mkdir(parents=True, exist_ok=True)
         with FileLock(home / ".fetch.lock", timeout=0):
             file = home / source.filename
+            if source.members and not file.exists() and archive.folder_of(file).is_dir():
+                return home
             if file.exists():
                 _check_present(file, source)
             else:
                 _bring(source, file, progress=progress, attempts=attempts, wait=wait)
-            archive.unpack(file)
+            archive.unpack(file, only=source.members)
+            if source.members:
+                file.unlink()
     except Timeout as error:
         raise FetchError(
             f"{source.name} is being fetched into '{home}' already: wait for that to end."
@@ -104,34 +112,34 @@ def _bring(
 ) -> None:
     part = file.with_name(file.name + ".part")
     download(source.url, part, progress=progress, attempts=attempts, wait=wait)
-    digest = _sha256(part)
     expected = _expected(source, file)
+    found = Checksum.of(part, expected.kind if expected else _UNPUBLISHED)
     try:
-        if digest != (expected or digest):
-            raise FetchError(_mismatch(source, file, digest=digest, expected=expected))
+        if found != (expected or found):
+            raise FetchError(_mismatch(source, file, found=found, expected=expected))
         archive.check(part)
         _check_listing(part, source)
     except DatasetError:
         # Bytes that are whole and wrong stay wrong: going on from them would never end
         discard(part)
         raise
-    _pin(file, digest)
+    _pin(file, found)
     part.replace(file)
     forget(part)
 
 
 def _check_present(file: Path, source: Source) -> None:
-    digest = _sha256(file)
     expected = _expected(source, file)
+    found = Checksum.of(file, expected.kind if expected else _UNPUBLISHED)
     if expected is None:
         archive.check(file)  # put there by hand, or by a download that may have been cut off
         _check_listing(file, source)
-    elif digest != expected:
+    elif found != expected:
         raise FetchError(
-            f"'{file}' is not the archive expected (SHA-256 {digest}, not {expected}).\n"
+            f"'{file}' is not the archive expected ({found}, not {expected.value}).\n"
             "Delete it and run this again to fetch it anew."
         )
-    _pin(file, digest)
+    _pin(file, found)
 
 
 def _check_listing(file: Path, source: Source) -> None:
@@ -142,33 +150,28 @@ def _check_listing(file: Path, source: Source) -> None:
         )
 
 
-def _expected(source: Source, file: Path) -> str | None:
-    """The digest given, else the one pinned when the archive was first fetched."""
-    if source.sha256 is not None:
-        return source.sha256.lower()
-    pin = _pin_file(file)
-    if not pin.exists():
-        return None
-    return next(iter(pin.read_text(encoding="utf-8").split()), None)
+def _expected(source: Source, file: Path) -> Checksum | None:
+    """The checksum given, else the one pinned when the archive was first fetched."""
+    if source.checksum is not None:
+        return Checksum.parse(source.checksum)
+    pin = _pin_file(file, _UNPUBLISHED)
+    words = pin.read_text(encoding="utf-8").split() if pin.exists() else []
+    return Checksum(_UNPUBLISHED, words[0]) if words else None
 
 
-def _mismatch(source: Source, file: Path, *, digest: str, expected: str | None) -> str:
-    message = (
-        f"{source.url} is not the archive expected (SHA-256 {digest}, not {expected}): discarded."
-    )
-    if source.sha256 is None:
-        message += f"\nIf its publisher has replaced it, delete '{_pin_file(file)}' and try again."
+def _mismatch(source: Source, file: Path, *, found: Checksum, expected: Checksum | None) -> str:
+    wanted = expected.value if expected else None
+    message = f"{source.url} is not the archive expected ({found}, not {wanted}): discarded."
+    if source.checksum is None:
+        pin = _pin_file(file, _UNPUBLISHED)
+        message += f"\nIf its publisher has replaced it, delete '{pin}' and try again."
     return message
 
 
-def _pin_file(file: Path) -> Path:
-    return file.with_name(file.name + ".sha256")
+def _pin_file(file: Path, kind: str) -> Path:
+    return file.with_name(f"{file.name}.{kind}")
 
 
-def _pin(file: Path, digest: str) -> None:
-    _pin_file(file).write_text(f"{digest}  {file.name}\n", encoding="utf-8")
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()
+def _pin(file: Path, checksum: Checksum) -> None:
+    pin = _pin_file(file, checksum.kind)
+    pin.write_text(f"{checksum.value}  {file.name}\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from recognizer.recognizer import Recognizer
 from trainer.card import model_card
 from trainer.checkpoint import Checkpoint
 from trainer.corpus import Corpus
-from trainer.datasets.base import Dataset, Sample, Split
+from trainer.datasets.base import Dataset, Sample, Split, is_made
 from trainer.decoding.fitting import Decoding, enriched, fit
 from trainer.decoding.linguistics import texts_of
 from trainer.detector.bundled import detector_of
@@ -133,7 +133,7 @@ def finish_checkpoint(checkpoint: Checkpoint, datasets: Sequence[Dataset], path:
 
 def _handwriting(corpus: Corpus, split: Split) -> list[Sample]:
     """Samples as a version will meet them: real ones, where there are any."""
-    real = tuple(each for each in corpus.datasets if not each.name.startswith("synthetic"))
+    real = tuple(each for each in corpus.datasets if not is_made(each))
     found = [s for each in real for s in each.samples(split) if corpus.alphabet.covers(s.text)]
     found = found or corpus.samples(split)
     random.Random(0).shuffle(found)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recognizer.recognizer import Recognizer
-from trainer.datasets.base import Dataset, Sample
+from trainer.datasets.base import Dataset, Sample, is_made
 from trainer.datasets.synthetic import SyntheticDataset
 from trainer.evaluation import evaluate
 
@@ -36,7 +36,8 @@ class Decision:
 def frozen_sets(real: Sequence[Dataset]) -> dict[str, list[Sample]]:
     """The frozen evaluation set: synthetic lines in fonts never trained on, and real sets.
 
-    Validation splits: a gate chooses, and test splits are not for choosing.
+    Validation splits: a gate chooses, and test splits are not for choosing. Lines composed of
+    EMNIST's characters are none that anybody wrote, and judge no version.
 
     Returns:
         Name of a set -> its samples, at most `LARGEST_SET`, always the same.
@@ -44,7 +45,7 @@ def frozen_sets(real: Sequence[Dataset]) -> dict[str, list[Sample]]:
     sets = {"synthetic": list(SyntheticDataset(train=0, test=0).samples("val"))}
     for dataset in real:
         samples = dataset.samples("val")
-        if samples and dataset.name != "synthetic":
+        if samples and not is_made(dataset):
             # spread over the split, so that every document has its share
             step = max(1, len(samples) // LARGEST_SET)
             sets[dataset.name] = list(samples[::step][:LARGEST_SET])
@@ -75,7 +76,8 @@ def decide(
     Args:
         new, current: name of a set -> CER; `current` is None without an incumbent.
         incumbent: number of the current version.
-        new_is_real, incumbent_is_real: whether a version's data held any real handwriting.
+        new_is_real, incumbent_is_real: whether a version's data held any real handwriting, and
+            not only lines made of fonts or of single characters.
         divided: sets that the new version learnt from in splits of its own. Either version may
             have been trained on what the other is judged by: no comparison is fair then.
         force: promote whatever the comparison says.
@@ -94,8 +96,8 @@ def decide(
         )
     elif not names and incumbent_is_real and not new_is_real:
         fault = (
-            f"Version {incumbent} learnt from real handwriting, this one from synthetic lines "
-            "alone, and no real set is at hand to compare them on (`trainer fetch` brings one)"
+            f"Version {incumbent} learnt from real handwriting, this one from made lines alone, "
+            "and no real set is at hand to compare them on (`trainer fetch` brings one)"
         )
     elif names and _mean(new, names) > _mean(current, names):
         fault = "It reads real handwriting worse"

@@ -42,15 +42,19 @@ class TrainingProgress:
         self._bars.stop()
 
     def on_batch(self, state: State, done: float, loss: float) -> None:
+        self.show(state.epoch + 1, done, loss)
+
+    def show(self, epoch: int, done: float, loss: float) -> None:
+        """Say how far an epoch is, counted from 1, and its mean loss."""
         self._bars.update(
             self._task,
-            description=f"epoch {state.epoch + 1} of at most {self._epochs}",
+            description=f"epoch {epoch} of at most {self._epochs}",
             completed=done,
             loss=loss,
         )
         if not self._console.is_terminal and time.monotonic() - self._said > LINE_EVERY:
             self._said = time.monotonic()
-            self._console.print(f"epoch {state.epoch + 1}: {done:.0%}, loss {loss:.3f}")
+            self._console.print(f"epoch {epoch}: {done:.0%}, loss {loss:.3f}")
 
     def on_epoch(self, epoch: Epoch, state: State) -> None:
         """Nothing: `trainer.run` logs each epoch, to the terminal and to the run's log."""

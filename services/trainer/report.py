@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,19 +16,32 @@ from trainer.state import Epoch
 SHOWN = 16
 
 
-def plot_losses(history: Sequence[Epoch], file: Path) -> None:
+class Losses(Protocol):
+    """An epoch of any training: its number, and losses in nats per character."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def train_loss(self) -> float: ...
+
+    @property
+    def val_loss(self) -> float: ...
+
+
+def plot_losses(history: Sequence[Losses], file: Path) -> None:
     """Training and validation loss against epochs."""
-    figure, axes = _axes("Loss", "nats per character")
+    figure, axes = curves("Loss", "nats per character")
     numbers = [epoch.number for epoch in history]
     axes.plot(numbers, [epoch.train_loss for epoch in history], "o-", label="training")
     axes.plot(numbers, [epoch.val_loss for epoch in history], "o-", label="validation")
     axes.legend()
-    _save(figure, file)
+    save(figure, file)
 
 
 def plot_errors(history: Sequence[Epoch], file: Path) -> None:
     """Validation CER and WER, and on an axis of its own the mean edit distance."""
-    figure, axes = _axes("Errors on the validation set, greedy decoder", "rate")
+    figure, axes = curves("Errors on the validation set, greedy decoder", "rate")
     numbers = [epoch.number for epoch in history]
     axes.plot(numbers, [epoch.val_cer for epoch in history], "o-", label="CER")
     axes.plot(numbers, [epoch.val_wer for epoch in history], "o-", label="WER")
@@ -43,7 +57,7 @@ def plot_errors(history: Sequence[Epoch], file: Path) -> None:
     distance.set_ylabel("mean edit distance, characters")
     distance.set_ylim(bottom=0)
     figure.legend(loc="outside lower center", ncols=3)  # of both axes, beside no curve
-    _save(figure, file)
+    save(figure, file)
 
 
 def picture_readings(judged: Sequence[Judged], file: Path) -> None:
@@ -59,7 +73,7 @@ def picture_readings(judged: Sequence[Judged], file: Path) -> None:
         right.text(0, 0.25, reading, va="center", fontsize=9, color=colour, parse_math=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    _save(figure, file)
+    save(figure, file)
 
 
 def table_of_worst(judged: Sequence[Judged]) -> str:
@@ -101,10 +115,11 @@ def plot_confusions(confusions: Counter[tuple[str, str]], file: Path, most: int 
     axes.set_xlabel("read (∅: missed)")
     axes.set_ylabel("true (∅: added)")
     figure.colorbar(image, label="times")
-    _save(figure, file)
+    save(figure, file)
 
 
-def _axes(title: str, unit: str) -> tuple[Figure, Axes]:
+def curves(title: str, unit: str) -> tuple[Figure, Axes]:
+    """An empty diagram of something against epochs."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.set_title(title)
@@ -115,6 +130,6 @@ def _axes(title: str, unit: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _save(figure: Figure, file: Path) -> None:
+def save(figure: Figure, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file)

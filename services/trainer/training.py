@@ -22,6 +22,7 @@ from trainer.mixture import Mixture
 from trainer.network import Crnn, build
 from trainer.optimizer import compile_model, recompile
 from trainer.recipe import Recipe
+from trainer.schedule import learning_rate
 from trainer.sizes import BLANK
 from trainer.state import Epoch, State
 
@@ -189,18 +190,12 @@ class Training:
             )
 
     def _learning_rate(self) -> float:
-        """Linear warm-up, then half a cosine down to nearly nothing.
-
-        Follows whichever budget is used up faster, epochs or minutes.
-        """
+        """Follows whichever budget is used up faster, epochs or minutes."""
         recipe, state = self.recipe, self.state
         done = (state.epoch + state.seen / len(self.data.train)) / recipe.epochs
         if recipe.minutes is not None:
             done = max(done, (time.monotonic() - self._clock) / (recipe.minutes * 60))
-        if done < recipe.warmup:
-            return recipe.learning_rate * max(done / recipe.warmup, 0.01)
-        fall = (min(done, 1.0) - recipe.warmup) / (1 - recipe.warmup)
-        return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fall)))
+        return learning_rate(recipe.learning_rate, recipe.warmup, done)
 
     def _close_epoch(self, listener: Listener, pipeline: Pipeline) -> None:
         with self.average.in_place():

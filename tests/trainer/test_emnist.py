@@ -2,50 +2,27 @@
 
 import gzip
 import pickle
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.io import savemat
 
+from emnist_files import CLASSES, characters, idx, write
+from line_sets import lines
 from recognizer.recognizer import Recognizer
+from trainer.corpus import Corpus
 from trainer.datasets import emnist
 from trainer.datasets.base import SPLITS, DatasetError
 from trainer.datasets.catalogue import open_dataset
 from trainer.datasets.emnist import EmnistDataset, compose, pools
 from trainer.datasets.emnist_files import Characters, read
+from trainer.datasets.emnist_splits import character_splits
+from trainer.datasets.weighted import Weighted
+from trainer.decoding.linguistics import texts_of
+from trainer.gate import frozen_sets
 
-CLASSES = "1Ab"
-MAPPING = "".join(f"{label} {ord(each)}\n" for label, each in enumerate(CLASSES))
 SMALL = {"train": 12, "val": 4, "test": 4}
-
-
-def characters(count: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Upright images, each with a blob of its own wider than high, and labels by turns."""
-    rng = np.random.default_rng(seed)
-    ink = np.zeros((count, 28, 28), np.uint8)
-    ink[:, 10:14, 4:22] = rng.integers(1, 256, (count, 4, 18))
-    return ink, (np.arange(count) % len(CLASSES)).astype(np.uint8)
-
-
-def idx(values: NDArray[np.uint8]) -> bytes:
-    return (
-        struct.pack(f">{1 + values.ndim}I", 0x800 + values.ndim, *values.shape) + values.tobytes()
-    )
-
-
-def write(folder: Path, part: str, count: int = 60, *, packed: bool = True, seed: int = 0) -> None:
-    """The files of one part, as EMNIST has them: images column by column."""
-    folder.mkdir(exist_ok=True)
-    ink, labels = characters(count, seed)
-    for kind, values in (("images-idx3", ink.transpose(0, 2, 1)), ("labels-idx1", labels)):
-        data = idx(np.ascontiguousarray(values))
-        name = f"emnist-byclass-{part}-{kind}-ubyte"
-        file = folder / (f"{name}.gz" if packed else name)
-        file.write_bytes(gzip.compress(data) if packed else data)
-    (folder / "emnist-byclass-mapping.txt").write_text(MAPPING)
 
 
 @pytest.fixture
@@ -142,7 +119,7 @@ def test_files_that_are_not_right_are_named(folder: Path, harm: object, says: st
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("emnist", "Name the folder"),
+        ("emnist", "python -m trainer fetch emnist"),
         ("emnist:/nowhere", "no folder '/nowhere'"),
         ("emnist:FOLDER:many", "number of lines"),
         ("emnist:FOLDER:5:/nowhere", "cannot be read"),
@@ -193,6 +170,46 @@ def test_sentences_may_be_ones_own(folder: Path, tmp_path: Path) -> None:
     texts.write_text("éé ñ\n")
     with pytest.raises(DatasetError, match="next to no character"):
         open_dataset(f"emnist:{folder}:20:{texts}", folder)
+
+
+def test_of_more_sentences_each_split_writes_its_own(folder: Path, tmp_path: Path) -> None:
+    words = [f"{one}{two}{three}" for one in CLASSES for two in CLASSES for three in CLASSES]
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join([*words, *words]))
+    dataset = open_dataset(f"emnist:{folder}:300:{texts}", folder)
+    written = [{each.text for each in dataset.samples(split)} for split in SPLITS]
+    assert sum(map(len, written)) == len(set().union(*written)) == len(words)
+
+
+def test_too_few_characters_for_three_splits_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, "test", 3)
+    with pytest.raises(DatasetError, match="too few characters for three splits"):
+        character_splits(tmp_path, 1)
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_splits_say_whether_they_are_the_official_ones(tmp_path: Path, both: bool) -> None:
+    write(tmp_path, "test", 60, seed=1)
+    if both:
+        write(tmp_path, "train", 60, seed=2)
+    splits = character_splits(tmp_path, 1)
+    assert splits.official is both
+    assert ("an honest split of the characters at hand" in splits.origin) is not both
+    assert splits.classes == CLASSES
+    rows = [row.split("\t") for row in splits.listing("test").splitlines()]
+    assert len(rows) == (60 if both else 6)
+    number = int(rows[0][0].removeprefix("test/"))
+    assert rows[0][1] == CLASSES[number % len(CLASSES)]
+
+
+def test_composed_lines_are_no_handwriting_to_judge_by(folder: Path, tmp_path: Path) -> None:
+    """No hand wrote them: the gate and the calibration look at those that one did."""
+    composed = Weighted(EmnistDataset(folder, **SMALL), 2)
+    real = lines(tmp_path / "set", "a.png\ttrain\tAb", "a.png\tval\t1")
+    assert not Corpus.of([composed]).real
+    assert Corpus.of([composed, real]).real
+    assert list(frozen_sets([composed, real])) == ["synthetic", "lines/set"]
+    assert texts_of([composed, real]) == ["Ab"]
 
 
 def test_small_letters_are_small_and_some_hang() -> None:

@@ -12,17 +12,19 @@ import pytest
 from filelock import FileLock
 
 import iam_tree
+from emnist_files import write
 from page_tree import Written, write_page
 from range_server import Behaviour, serving
+from trainer.checksum import Checksum
 from trainer.datasets.archive import ArchiveError
 from trainer.datasets.base import SPLITS, DatasetError
-from trainer.datasets.catalogue import at_hand, open_dataset
+from trainer.datasets.catalogue import at_hand, made, open_dataset
 from trainer.datasets.iam import IamDataset
 from trainer.datasets.lines import LinesDataset
 from trainer.datasets.listing import listing
 from trainer.datasets.page import PageDataset
 from trainer.datasets.page_files import assignments
-from trainer.datasets.sources import IAM, SOURCES, Source
+from trainer.datasets.sources import EMNIST, IAM, SOURCES, Source
 from trainer.download import DownloadError, Progress, download
 from trainer.fetch import FetchError, TermsError, fetch, fetch_iam
 
@@ -56,11 +58,11 @@ def bring(
     server: Behaviour,
     data: Path,
     *,
-    sha256: str | None = None,
+    checksum: str | None = None,
     attempts: int = 4,
     progress: Progress | None = None,
 ) -> Path:
-    source = replace(OPEN, url=server.url, sha256=sha256)
+    source = replace(OPEN, url=server.url, checksum=checksum)
     return fetch(source, data, attempts=attempts, wait=0.001, progress=progress)
 
 
@@ -80,7 +82,7 @@ def test_fetched_words_can_be_trained_on(server: Behaviour, data: Path) -> None:
         data,
         accept_terms=True,
         url=server.url,
-        sha256=digest.upper(),
+        checksum=f"sha256:{digest.upper()}",
         progress=lambda done, size: seen.append((done, size)),
     )
 
@@ -241,7 +243,7 @@ def test_a_whole_part_left_by_a_killed_run_is_not_fetched_again(
 
 def test_a_wrong_digest_is_refused_and_the_part_removed(server: Behaviour, data: Path) -> None:
     with pytest.raises(FetchError, match="not the archive expected") as caught:
-        bring(server, data, sha256="0" * 64)
+        bring(server, data, checksum="sha256:" + "0" * 64)
     assert len(str(caught.value).splitlines()) <= 2
     assert names(data / "iam") == set()
 
@@ -406,6 +408,61 @@ def test_a_set_of_pages_is_resumed_too(letters: Source, server: Behaviour, data:
     server.cuts = [700, 300]
     fetch(letters, data, wait=0.001)
     assert server.seen == [None, "bytes=700-", "bytes=1000-"]
+
+
+@pytest.fixture
+def characters(server: Behaviour, tmp_path: Path) -> Source:
+    """EMNIST with sixty characters and another of its sets, served from this machine."""
+    write(tmp_path / "gzip", "test")
+    (tmp_path / "gzip" / "emnist-digits-test-images-idx3-ubyte.gz").write_bytes(b"much more")
+    with zipfile.ZipFile(tmp_path / "gzip.zip", "w") as packed:
+        for file in sorted((tmp_path / "gzip").iterdir()):
+            packed.write(file, f"gzip/{file.name}")
+    server.body = (tmp_path / "gzip.zip").read_bytes()
+    server.url = server.url.replace("IAM_Words.zip", "gzip.zip")
+    md5 = hashlib.md5(server.body).hexdigest()
+    return replace(EMNIST, url=server.url, checksum=f"md5:{md5}")
+
+
+def test_of_emnist_only_one_set_is_kept(characters: Source, server: Behaviour, data: Path) -> None:
+    server.cuts = [300]
+    with pytest.raises(DatasetError, match="python -m trainer fetch emnist"):
+        open_dataset("emnist", data)
+    assert [each.name for each in made(data)] == ["synthetic"]
+    home = fetch(characters, data, wait=0.001)
+    assert server.seen == [None, "bytes=300-"]
+    assert names(home) == {"gzip.zip.md5", "gzip.zip.unpacked"}
+    assert {file.name for file in (home / "gzip.zip.unpacked" / "gzip").iterdir()} == {
+        "emnist-byclass-mapping.txt",
+        "emnist-byclass-test-images-idx3-ubyte.gz",
+        "emnist-byclass-test-labels-idx1-ubyte.gz",
+    }
+    assert open_dataset("emnist::30", data).samples("train")[29].image().ndim == 2
+    assert [each.name for each in made(data)] == ["synthetic", "emnist"]
+    server.seen.clear()
+    assert fetch(characters, data) == home
+    assert server.seen == []
+
+
+def test_an_archive_that_its_published_md5_does_not_fit_is_refused(
+    characters: Source, data: Path
+) -> None:
+    other = replace(characters, checksum=EMNIST.checksum)
+    with pytest.raises(FetchError, match=r"\(MD5 [0-9a-f]{32}, not 58c8d27c78d21e72"):
+        fetch(other, data, wait=0.001)
+    assert names(data / "emnist") == set()
+
+
+def test_an_archive_without_the_files_wanted_is_refused(server: Behaviour, data: Path) -> None:
+    server.url = server.url.replace("IAM_Words.zip", "gzip.zip")
+    source = replace(EMNIST, url=server.url, checksum=None)
+    with pytest.raises(ArchiveError, match=r"holds no emnist-byclass-\*"):
+        fetch(source, data, wait=0.001)
+
+
+def test_a_checksum_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="sha256 or md5:VALUE"):
+        Checksum.parse("crc32:1234")
 
 
 def test_lines_put_in_the_place_of_a_fetched_set_are_read(data: Path) -> None:

@@ -1,7 +1,10 @@
 """What the promotion gate lets pass."""
 
+from pathlib import Path
+
 import pytest
 
+from line_sets import lines
 from trainer.datasets.synthetic import SyntheticDataset
 from trainer.gate import LARGEST_SET, decide, frozen_sets
 
@@ -81,10 +84,11 @@ def test_the_frozen_set_is_the_same_every_time_and_of_fonts_never_trained_on() -
 
 
 @pytest.mark.parametrize("size", [7, LARGEST_SET, 5 * LARGEST_SET])
-def test_a_real_set_joins_the_frozen_set_with_samples_from_all_over_it(size: int) -> None:
-    dataset = SyntheticDataset(train=0, val=size, test=0)
-    dataset.name = "letters"  # type: ignore[misc]
-    chosen = frozen_sets([dataset])["letters"]
+def test_a_real_set_joins_the_frozen_set_with_samples_from_all_over_it(
+    size: int, tmp_path: Path
+) -> None:
+    dataset = lines(tmp_path / "letters", *(f"a.png\tval\t{number}" for number in range(size)))
+    chosen = frozen_sets([dataset])["lines/letters"]
     assert len(chosen) == min(size, LARGEST_SET)
     samples = dataset.samples("val")
     assert samples.index(chosen[-1]) >= size * 0.9 - 1

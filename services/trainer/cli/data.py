@@ -37,7 +37,7 @@ def datasets(
     """
     with reported():
         known = settings()
-        from trainer.datasets.catalogue import FORMS, at_hand, open_dataset
+        from trainer.datasets.catalogue import FORMS, at_hand, made, open_dataset
         from trainer.inventory import inventory, picture_samples
 
         if names:
@@ -47,7 +47,7 @@ def datasets(
             for form in FORMS.values():
                 console.print(f"  {form}", markup=False, highlight=False)
             console.print(f"\nAt hand, in {known.data_dir} (DATA_DIR) and without any download:")
-            found = [open_dataset("synthetic", known.data_dir), *at_hand(known.data_dir)]
+            found = [*made(known.data_dir), *at_hand(known.data_dir)]
         starter = _starter_alphabet()
         holds = [inventory(each) for each in found]
         if names:

@@ -34,11 +34,17 @@ if TYPE_CHECKING:
 
 FIRST_RUN = "first"
 NICENESS = 10
+TASKS = ("lines", "characters")
 
 
 @app.command()
 def train(
+    context: typer.Context,
     dataset: Datasets = None,
+    task: Annotated[
+        str,
+        typer.Option(help="lines, or characters: a classifier of EMNIST's single characters."),
+    ] = "lines",
     size: Annotated[
         str | None, typer.Option(help=f"{', '.join(SIZES)}. Default: TRAIN_SIZE.")
     ] = None,
@@ -89,14 +95,26 @@ def train(
     MLflow has everything afterwards: curves, test scores, sample readings, the model card.
     Ctrl-C and SIGTERM write a checkpoint, and `--resume` goes on from it.
 
+    With `--task characters` it trains a classifier of single characters, which MLflow gets with
+    its accuracy and what it confuses, and makes no version. That takes `--epochs`, `--minutes`,
+    `--batch-size`, `--learning-rate`, `--patience`, `--augmentation`, `--dropout`, `--seed` and
+    `--name`, by defaults of its own (`trainer/characters/recipe.py`).
+
     Examples:
 
     `python -m trainer train -d lines:my-lines --minutes 60`
 
     `python -m trainer train -d iam -d synthetic:20000 --size large --from-scratch`
+
+    `python -m trainer train --task characters -d emnist:path/to/EMNIST`
     """
     with reported():
         known = settings()
+        if choice("--task", task, TASKS) == "characters":
+            from trainer.cli.characters import train_characters
+
+            train_characters(context, known)
+            return
         recipe = Recipe(
             size=choice("--size", size or known.train_size, SIZES),
             epochs=epochs,
@@ -219,8 +237,9 @@ def _say(outcome: "Outcome", plan: "Plan") -> None:
 class Stop:
     """Remembers the first Ctrl-C or SIGTERM; a second one ends the process as ever."""
 
-    def __init__(self) -> None:
+    def __init__(self, said: str = "Stopping: writing a checkpoint ...") -> None:
         self.signal: int | None = None
+        self._said = said
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
@@ -231,4 +250,4 @@ class Stop:
         self.signal = number
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        console.print("Stopping: writing a checkpoint ...")
+        console.print(self._said)

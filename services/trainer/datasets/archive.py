@@ -8,7 +8,7 @@ import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
@@ -73,18 +73,26 @@ def check(archive: Path) -> None:
         raise ArchiveError(_broken(archive, error)) from error
 
 
-def unpack(archive: Path) -> Path:
+def folder_of(archive: Path) -> Path:
+    """Where an archive is unpacked."""
+    return archive.with_name(archive.name + FOLDER_SUFFIX)
+
+
+def unpack(archive: Path, *, only: Sequence[str] = ()) -> Path:
     """Unpack beside the archive, into a folder of its name with `.unpacked` added.
 
     Archives found inside are unpacked too, into a folder beside themselves. The folder appears
     only once everything is in it; a second call finds it and returns at once, unless the
     archive has changed in between. Of several callers at a time, one unpacks and the others wait.
 
+    Args:
+        only: patterns of the names of members of a zip; the others stay packed. None: all.
+
     Raises:
         ArchiveError: broken, no archive, no room, no right to write there, a member that points
-            outside the folder, a link or a device.
+            outside the folder, a link or a device, or none of those wanted.
     """
-    folder = archive.with_name(archive.name + FOLDER_SUFFIX)
+    folder = folder_of(archive)
     try:
         mark = _mark(archive)
         if _is_current(folder, mark):
@@ -92,7 +100,7 @@ def unpack(archive: Path) -> Path:
         with FileLock(archive.with_name(f".{archive.name}.lock")):
             if not _is_current(folder, mark):
                 log.info("unpacking %s", archive)
-                _unpack_whole(archive, folder, mark)
+                _unpack_whole(archive, folder, mark, only)
     except _BROKEN as error:
         raise ArchiveError(_broken(archive, error)) from error
     except OSError as error:
@@ -103,14 +111,14 @@ def unpack(archive: Path) -> Path:
     return folder
 
 
-def _unpack_whole(archive: Path, folder: Path, mark: str) -> None:
+def _unpack_whole(archive: Path, folder: Path, mark: str, only: Sequence[str]) -> None:
     # Under the lock these can only be left over from a run that was killed
     fresh = archive.with_name(f".{archive.name}.unpacking")
     stale = archive.with_name(f".{archive.name}.stale")
     for leftover in (fresh, stale):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
-        _extract(archive, fresh, depth=1)
+        _extract(archive, fresh, depth=1, only=only)
         (fresh / _MARK).write_text(mark, encoding="utf-8")
         if folder.exists():
             folder.rename(stale)
@@ -120,10 +128,10 @@ def _unpack_whole(archive: Path, folder: Path, mark: str) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _extract(archive: Path, into: Path, *, depth: int) -> None:
+def _extract(archive: Path, into: Path, *, depth: int, only: Sequence[str] = ()) -> None:
     into.mkdir()
     if zipfile.is_zipfile(archive):
-        _extract_zip(archive, into)
+        _extract_zip(archive, into, only)
     elif tarfile.is_tarfile(archive):
         _extract_tar(archive, into)
     else:
@@ -135,14 +143,21 @@ def _extract(archive: Path, into: Path, *, depth: int) -> None:
         inner.unlink()
 
 
-def _extract_zip(archive: Path, into: Path) -> None:
+def _extract_zip(archive: Path, into: Path, only: Sequence[str]) -> None:
     with zipfile.ZipFile(archive) as packed:
         for name in packed.namelist():
             # zipfile would drop the dots and put the file elsewhere; refusing is clearer
             path = PurePosixPath(name.replace("\\", "/"))
             if path.is_absolute() or ".." in path.parts:
                 raise ArchiveError(f"'{archive}' is not safe to unpack: it holds '{name}'.")
-        packed.extractall(into)
+        wanted = [
+            name
+            for name in packed.namelist()
+            if not only or any(PurePosixPath(name).match(each) for each in only)
+        ]
+        if only and not wanted:
+            raise ArchiveError(f"'{archive}' holds no {' or '.join(only)}.")
+        packed.extractall(into, wanted)
 
 
 def _extract_tar(archive: Path, into: Path) -> None:

@@ -96,3 +96,10 @@ class Made:
 
     def samples(self, split: Split) -> Sequence[Sample]:
         return self._samples[split]
+
+
+def is_made(dataset: Dataset) -> bool:
+    """Whether its lines were made here, so that no figure on them is one on handwriting."""
+    while isinstance(dataset, Wrapping):
+        dataset = dataset.dataset
+    return isinstance(dataset, Made)

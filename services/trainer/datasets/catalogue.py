@@ -1,15 +1,16 @@
 """Data sources by name, as the command line and the settings write them."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from trainer.datasets.archive import FOLDER_SUFFIX
+from trainer.datasets.archive import folder_of
 from trainer.datasets.base import Dataset, DatasetError
 from trainer.datasets.emnist import EmnistDataset
 from trainer.datasets.iam import IamDataset
 from trainer.datasets.lines import INDEX, LinesDataset
 from trainer.datasets.page import PageDataset
-from trainer.datasets.sources import SOURCES, Source
+from trainer.datasets.sources import EMNIST, SOURCES, Source
 from trainer.datasets.synthetic import SyntheticDataset
 from trainer.datasets.weighted import Weighted, without_weight
 
@@ -26,8 +27,9 @@ FORMS = {
     "iam": "iam[:PATH]  IAM words, from a folder or an archive; without PATH what "
     "`trainer fetch iam` brought",
     "iam-lines": "iam-lines[:PATH]  IAM lines, likewise",
-    "emnist": "emnist:PATH[:LINES[:TEXTS]]  words and lines composed of the characters in a folder "
-    "of EMNIST's files, idx or mat; TEXTS is a file with a sentence on each line",
+    "emnist": "emnist[:PATH[:LINES[:TEXTS]]]  words and lines composed of the characters in a "
+    "folder of EMNIST's files, idx or mat; without PATH what `trainer fetch emnist` brought; TEXTS "
+    "is a file with a sentence on each line",
     "open": f"{', '.join(OPEN)}  what `trainer fetch NAME` brought",
     "weight": "any of them with @WEIGHT, as in lines:PATH@0.5: an epoch draws half of its "
     "training lines, others in the next; @2 draws each twice",
@@ -90,15 +92,24 @@ def _iam_lines(argument: str, data_dir: Path) -> Dataset:
 def _emnist(argument: str, data_dir: Path) -> Dataset:
     folder, _, rest = argument.partition(":")
     lines, _, texts = rest.partition(":")
-    if not folder:
-        raise DatasetError("Name the folder with EMNIST's files: emnist:PATH")
     if lines and not lines.isdecimal():
         raise DatasetError(
             f"emnist:{argument}: write a number of lines after the folder, as in emnist:PATH:5000."
         )
     return EmnistDataset(
-        Path(folder), train=int(lines or 20_000), texts=Path(texts) if texts else None
+        emnist_folder(folder, data_dir),
+        train=int(lines or 20_000),
+        texts=Path(texts) if texts else None,
     )
+
+
+def emnist_folder(path: str, data_dir: Path) -> Path:
+    """Where EMNIST's files are: in `path`, or where they were fetched to if that is empty.
+
+    Raises:
+        DatasetError: they have not been fetched.
+    """
+    return Path(path) if path else _brought(EMNIST, data_dir)
 
 
 _OPENERS: dict[str, Callable[[str, Path], Dataset]] = {
@@ -113,26 +124,40 @@ _OPENERS: dict[str, Callable[[str, Path], Dataset]] = {
 
 def _fetched(source: Source, data_dir: Path) -> Dataset:
     """A set of pages that was fetched, or a set of lines put in its place."""
-    folder = data_dir / source.name
-    if not folder.is_dir():
-        raise DatasetError(
-            f"There is no '{folder}'. Bring it ({source.megabytes} MB) with\n"
-            f"python -m trainer fetch {source.name}"
-        )
-    if (folder / INDEX).is_file():
-        return LinesDataset(folder)
-    unpacked = folder / (source.filename + FOLDER_SUFFIX)
-    if unpacked.is_dir():
-        # the one folder in it has the name of the revision, which the samples need not have
-        folder = next((path for path in sorted(unpacked.iterdir()) if path.is_dir()), unpacked)
+    if (data_dir / source.name / INDEX).is_file():
+        return LinesDataset(data_dir / source.name)
     return PageDataset(
-        folder,
+        _brought(source, data_dir),
         name=f"page/{source.name}",
         licence=source.licence,
         index=source.splits,
         keep=data_dir / KEPT,
         choice=source.choice,
     )
+
+
+def _brought(source: Source, data_dir: Path) -> Path:
+    """The folder with the files of a set that was fetched, or that were put in its place."""
+    folder = data_dir / source.name
+    if not folder.is_dir():
+        raise DatasetError(
+            f"There is no '{folder}'. Bring it ({source.megabytes} MB) with\n"
+            f"python -m trainer fetch {source.name}"
+        )
+    unpacked = folder_of(folder / source.filename)
+    if not unpacked.is_dir():
+        return folder
+    # the one folder in it has the name of the revision, which the samples need not have
+    return next((path for path in sorted(unpacked.iterdir()) if path.is_dir()), unpacked)
+
+
+def made(data_dir: Path) -> list[Dataset]:
+    """Sets of lines that are made here and need no path: EMNIST's only where it was fetched."""
+    found: list[Dataset] = [SyntheticDataset()]
+    if (data_dir / EMNIST.name).is_dir():
+        with suppress(DatasetError):
+            found.append(open_dataset(EMNIST.name, data_dir))
+    return found
 
 
 def at_hand(data_dir: Path) -> list[Dataset]:

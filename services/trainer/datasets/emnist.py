@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from recognizer.image import Gray
 from trainer.datasets import paper, prose
 from trainer.datasets.base import SPLITS, DatasetError, Made, Sample, Split
-from trainer.datasets.emnist_files import Characters, read
+from trainer.datasets.emnist_files import LICENCE, Characters
+from trainer.datasets.emnist_splits import SHARES, character_splits, shuffled
 
-LICENCE = "EMNIST by Cohen et al. (2017), made from NIST Special Database 19 (public domain, USA)"
 WORDS = 0.35
 """Share of single words."""
 MOST_OF_A_CLASS = 2000
 """Images of one character that are used of a split: each process keeps them in memory."""
+FEWEST_DIVIDED = 10
+"""Sentences: fewer serve all splits."""
 TRIES = 100
 """At a text that has a character of those at hand."""
 
@@ -85,20 +87,22 @@ class EmnistDataset(Made):
         """Choose texts and characters; images are composed when they are asked for.
 
         Args:
-            texts: a file with a sentence on each line; None writes of frequent words.
+            texts: a file with a sentence on each line; None writes of frequent words. Of ten
+                sentences or more, each split has its own.
 
         Raises:
             DatasetError: no files of EMNIST in the folder, or no sentence in the file.
         """
         sizes: dict[Split, int] = {"train": train, "val": val, "test": test}
-        sentences = _sentences(texts) if texts else ()
+        sentences = _sentences(texts, seed) if texts else {}
         samples: dict[Split, list[Sample]] = {}
         for number, split in enumerate(SPLITS):
             rng = np.random.default_rng((seed, number))
             pool = pools(folder, seed)[split]
             of = {chr(code): np.flatnonzero(pool.codes == code) for code in np.unique(pool.codes)}
+            own = sentences.get(split, ())
             samples[split] = [
-                self._sample(folder, split, (seed, number, index), of, sentences, rng)
+                self._sample(folder, split, (seed, number, index), of, own, rng)
                 for index in range(sizes[split])
             ]
         self._samples = samples
@@ -126,17 +130,10 @@ def pools(folder: Path, seed: int) -> dict[Split, Characters]:
     """The characters of each split. Kept, as every sample looks into them.
 
     Raises:
-        DatasetError: as `emnist_files.read`.
+        DatasetError: as `character_splits`.
     """
-    parts = read(folder)
-    rng = np.random.default_rng(seed)
-    if len(parts) == 2:
-        train, val = _divided(parts["train"], (0.9, 0.1), rng)
-        divided = [train, val, parts["test"]]
-    else:
-        (alone,) = parts.values()
-        divided = _divided(alone, (0.8, 0.1, 0.1), rng)
-    return {split: _fewer(each) for split, each in zip(SPLITS, divided, strict=True)}
+    divided = character_splits(folder, seed)
+    return {split: _fewer(divided.of[split]) for split in SPLITS}
 
 
 def compose(text: str, inks: Sequence[NDArray[np.uint8]], rng: Generator) -> Gray:
@@ -149,7 +146,7 @@ def compose(text: str, inks: Sequence[NDArray[np.uint8]], rng: Generator) -> Gra
         Ink, 0 none to 255 full, cut out round the text.
     """
     capital = rng.uniform(30, 56)
-    gap, space = capital * rng.uniform(-0.02, 0.1), capital * rng.uniform(0.4, 0.9)
+    gap, space = capital * rng.uniform(-0.08, 0.1), capital * rng.uniform(0.4, 0.9)
     pad = int(capital * 0.2)
     baseline = pad + int(1.15 * capital)
     height = baseline + int((DEPTH + 0.1) * capital) + pad
@@ -164,7 +161,7 @@ def compose(text: str, inks: Sequence[NDArray[np.uint8]], rng: Generator) -> Gra
         glyph = _sized(next(left), (above + below) * capital * rng.uniform(0.92, 1.08), capital)
         top = baseline + below * capital - len(glyph) + capital * rng.normal(0, 0.02)
         placed.append((round(np.clip(top, 0, height - len(glyph))), max(0, round(x)), glyph))
-        x += glyph.shape[1] + max(gap + capital * rng.normal(0, 0.05), -0.12 * capital)
+        x += glyph.shape[1] + max(gap + capital * rng.normal(0, 0.05), -0.15 * capital)
     width = max(at + glyph.shape[1] for _, at, glyph in placed) + pad
     ink = np.zeros((height, width), np.uint8)
     for row, column, glyph in placed:
@@ -184,30 +181,29 @@ def _sized(ink: NDArray[np.uint8], height: float, capital: float) -> NDArray[np.
     return np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _divided(whole: Characters, shares: Sequence[float], rng: Generator) -> list[Characters]:
-    order = rng.permutation(len(whole))
-    bounds = np.rint(np.cumsum(shares[:-1]) * len(whole)).astype(int)
-    return [
-        Characters(whole.ink[each], whole.codes[each]) for each in np.split(order, bounds.tolist())
-    ]
-
-
 def _fewer(whole: Characters) -> Characters:
     """At most `MOST_OF_A_CLASS` of each character."""
     kept = np.concatenate(
         [np.flatnonzero(whole.codes == code)[:MOST_OF_A_CLASS] for code in np.unique(whole.codes)]
     )
-    return Characters(whole.ink[kept], whole.codes[kept])
+    return whole.chosen(kept)
 
 
-def _sentences(file: Path) -> list[str]:
+def _sentences(file: Path, seed: int) -> dict[Split, list[str]]:
+    """The sentences of each split: a text that was learnt by heart is no text that was read."""
     try:
-        found = [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+        lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{file} cannot be read: {error}.") from error
+    found = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not found:
         raise DatasetError(f"{file} has no sentence in it.")
-    return found
+    if len(found) < FEWEST_DIVIDED:
+        return dict.fromkeys(SPLITS, found)
+    return {
+        split: [found[number] for number in numbers]
+        for split, numbers in zip(SPLITS, shuffled(len(found), SHARES, seed), strict=True)
+    }
 
 
 def _text(rng: Generator, sentences: Sequence[str]) -> str:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from trainer.datasets.base import DatasetError
 
+LICENCE = "EMNIST by Cohen et al. (2017), made from NIST Special Database 19 (public domain, USA)"
+
 Part = Literal["train", "test"]
 """As EMNIST itself is divided."""
 
@@ -33,14 +35,18 @@ class Characters:
     """Images of single characters and what they show.
 
     `ink` (characters, 28, 28) uint8, upright, 0 none to 255 full; `codes` (characters,) int64,
-    the code points.
+    the code points; `numbers` (characters,) int64, their places in their part of EMNIST.
     """
 
     ink: NDArray[np.uint8]
     codes: NDArray[np.int64]
+    numbers: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def chosen(self, places: NDArray[np.int64]) -> "Characters":
+        return Characters(self.ink[places], self.codes[places], self.numbers[places])
 
 
 def read(folder: Path) -> dict[Part, Characters]:
@@ -61,7 +67,8 @@ def read(folder: Path) -> dict[Part, Characters]:
     if not names:
         raise DatasetError(
             f"'{folder}' has no files of EMNIST: neither emnist-byclass.mat nor "
-            "emnist-byclass-train-images-idx3-ubyte.gz and its like."
+            "emnist-byclass-train-images-idx3-ubyte.gz and its like. "
+            "`python -m trainer fetch emnist` brings them."
         )
     name = _PREFERRED if _PREFERRED in names else names[0]
     parts = _from_mat(mats[name]) if name in mats else _from_idx(folder, name, indexed)
@@ -86,7 +93,7 @@ def _from_idx(
             ink = _idx(images, 3)
             if ink.shape[1:] != (SIDE, SIDE):
                 raise DatasetError(f"{images.name} holds images of another size than 28 x 28.")
-            parts[part] = Characters(_upright(ink), _codes(_idx(labels, 1), classes, labels))
+            parts[part] = _characters(ink, _codes(_idx(labels, 1), classes, labels))
         elif images or labels:
             there = (images or labels).name  # type: ignore[union-attr]
             raise DatasetError(f"{there} lies alone: its images or its labels are missing.")
@@ -133,7 +140,7 @@ def _from_mat(file: Path) -> dict[Part, Characters]:
         for part in both:
             found = dataset[part][0, 0]
             ink = np.asarray(found["images"], np.uint8).reshape(-1, SIDE, SIDE)
-            parts[part] = Characters(_upright(ink), _codes(found["labels"].ravel(), classes, file))
+            parts[part] = _characters(ink, _codes(found["labels"].ravel(), classes, file))
         return parts
     except DatasetError:
         raise
@@ -141,6 +148,7 @@ def _from_mat(file: Path) -> dict[Part, Characters]:
         raise DatasetError(f"{file} is damaged or not EMNIST's: {error}.") from error
 
 
-def _upright(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """EMNIST's images lie column by column."""
-    return np.ascontiguousarray(ink.transpose(0, 2, 1))
+def _characters(ink: NDArray[np.uint8], codes: NDArray[np.int64]) -> Characters:
+    """Of images as EMNIST has them, which lie column by column."""
+    upright = np.ascontiguousarray(ink.transpose(0, 2, 1))
+    return Characters(upright, codes, np.arange(len(codes)))

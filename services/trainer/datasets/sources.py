@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from trainer.datasets.emnist_files import LICENCE as EMNIST_LICENCE
 from trainer.datasets.iam import LICENCE
 from trainer.datasets.iam_layout import SITE
 from trainer.datasets.page import Choice
@@ -38,14 +39,17 @@ class Source:
     """A few words on what it holds."""
     megabytes: int = 0
     """To download, about; unpacked it takes as much again."""
-    sha256: str | None = None
-    """Hexadecimal. None where it is not known: the first archive fetched is then held to."""
+    checksum: str | None = None
+    """`sha256:...` or `md5:...`. None where it is not known: the first archive fetched is then
+    held to."""
     listing: str | None = None
     """See `trainer.datasets.listing`; for archives whose own bytes may change."""
     terms: str | None = None
     """What has to be accepted first, with its address; None for open data."""
     choice: Choice | None = field(default=None)
     """Which lines of its pages are taken; None where it is not made of pages."""
+    members: tuple[str, ...] = ()
+    """Patterns of the names of the files that are kept of the archive; none keeps all of it."""
 
     @property
     def filename(self) -> str:
@@ -92,8 +96,19 @@ IAM = Source(
     terms=f"non-commercial research only, citing Marti and Bunke (2002): {SITE}",
 )
 
+EMNIST = Source(
+    name="emnist",
+    url="https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip",
+    licence=EMNIST_LICENCE,
+    about="single characters, 814,255 in 62 classes",
+    megabytes=536,
+    checksum="md5:58c8d27c78d21e728a6bc7b3cc06412e",  # as torchvision has it
+    members=("emnist-byclass-*",),
+)
+
 _ALL = (
     IAM,
+    EMNIST,
     _pages(
         "hooker",
         "jschaefer738b/JosephHookerHTR",

@@ -8,7 +8,7 @@ from pathlib import Path
 from recognizer import language, lexicon
 from recognizer.alphabet import normalise
 from recognizer.language import Ngrams
-from trainer.datasets.base import Dataset
+from trainer.datasets.base import Dataset, is_made
 from trainer.decoding import vocabulary as drawing
 from trainer.decoding.language import estimate
 
@@ -57,11 +57,11 @@ class Linguistics:
 
 
 def texts_of(datasets: Iterable[Dataset]) -> list[str]:
-    """What hands wrote in the training splits: nothing rendered, nothing held out."""
+    """What hands wrote in the training splits: nothing made, nothing held out."""
     return [
         sample.text
         for dataset in datasets
-        if not dataset.name.startswith("synthetic")
+        if not is_made(dataset)
         for sample in dataset.samples("train")
     ]
 

@@ -1,0 +1,1 @@
+"""A classifier of single characters: what `train --task characters` makes of EMNIST."""
