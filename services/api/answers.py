@@ -8,22 +8,18 @@ from api.job import Read, ReadLine
 from recognizer.layout import Points
 from recognizer.page import FoundLine
 from recognizer.reading import Word as ReadWord
-from recognizer.reading import mean_confidence
+from recognizer.reading import joint_confidence
 
 
 def reading(read: Read) -> schemas.Reading:
     """What was read, its lines in reading order."""
     lines = [_line(each, read.width, read.height) for each in read.lines]
-    confidences = [
-        character.confidence for each in read.lines for character in each.reading.characters
-    ]
-    alone = read.lines[0].reading if read.level != "page" else None
     return schemas.Reading(
         text="\n".join(line.text for line in lines),
-        confidence=_rounded(alone.confidence if alone else mean_confidence(confidences)),
+        confidence=_rounded(joint_confidence([each.reading for each in read.lines])),
         level=read.level,
         lines=lines,
-        alternatives=lines[0].alternatives if alone else [],
+        alternatives=lines[0].alternatives if read.level != "page" else [],
     )
 
 

@@ -15,6 +15,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from recognizer import image
+from recognizer.reading import joint_confidence
 from recognizer.recognizer import Recognizer
 
 
@@ -30,13 +31,13 @@ class HandwritingModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """One row an image: `text` and `confidence`."""
+        """One row an image: `text`, of a page with a line feed between lines, and `confidence`."""
         images = [image.decode(_file(value)) for value in model_input["image"]]
-        readings = self.recognizer.read(images, **(params or {}))
+        pages = self.recognizer.read_any(images, **(params or {}))
         return pd.DataFrame(
             {
-                "text": [reading.text for reading in readings],
-                "confidence": [reading.confidence for reading in readings],
+                "text": ["\n".join(line.text for line in lines) for lines in pages],
+                "confidence": [joint_confidence(lines) for lines in pages],
             }
         )
 

@@ -1,6 +1,7 @@
 """What was read in one image."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recognizer.alphabet import SPACE
@@ -68,6 +69,13 @@ class Reading:
                 )
                 current = []
         return tuple(words)
+
+
+def joint_confidence(lines: Sequence[Reading]) -> float:
+    """Of a page: the mean of all its characters'; of one line or word its own."""
+    if len(lines) == 1:
+        return lines[0].confidence
+    return mean_confidence([each.confidence for line in lines for each in line.characters])
 
 
 def mean_confidence(confidences: list[float]) -> float:

@@ -29,6 +29,7 @@ from recognizer.reading import Alternative, Character, Reading, calibrated, mean
 from recognizer.session import open_session, reason_of
 
 Level = Literal["auto", "word", "line"]
+AskedLevel = Literal["auto", "word", "line", "page"]
 
 MOST_ALTERNATIVES = 10
 BEAM_WIDTH = 16
@@ -161,6 +162,30 @@ class Recognizer:
             return None
         found = self.lines(gray)
         return found if is_page(found, gray) else None
+
+    def read_any(
+        self, images: Sequence[Gray], *, level: AskedLevel = "auto", decoder: Decoder = "greedy"
+    ) -> list[list[Reading]]:
+        """Read images of words, lines or pages: of each a reading a line, in reading order.
+
+        Raises:
+            ReadingError: as `read`.
+        """
+        strips = [self._strips(gray, level) for gray in images]
+        alone: Level = "auto" if level == "page" else level
+        readings = iter(
+            self.read([each for lines in strips for each in lines], level=alone, decoder=decoder)
+        )
+        return [[next(readings) for _ in lines] for lines in strips]
+
+    def _strips(self, gray: Gray, level: AskedLevel) -> list[Gray]:
+        """The images of the lines of an image: of itself, where it is no page."""
+        found = None
+        if level == "page":
+            found = self.lines(gray)
+        elif level == "auto":
+            found = self.page_lines(gray)
+        return [gray] if found is None else [each.strip.pixels for each in found]
 
     def interpret(
         self,

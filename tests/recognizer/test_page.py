@@ -6,6 +6,8 @@ import pytest
 from pictures import scrawl
 from recognizer.bands import Bands
 from recognizer.page import find_lines, is_page, may_be_page
+from recognizer.reading import Character, Reading, joint_confidence
+from recognizer.recognizer import Recognizer
 from sheets import TEXTS, sheet
 from trainer.detector.scores import compare
 
@@ -57,3 +59,23 @@ def test_words_and_lines_are_told_by_their_shape() -> None:
     assert not may_be_page(scrawl(900, seed=1)[:64])
     assert not may_be_page(np.full((150, 2000), 255, np.uint8))
     assert may_be_page(sheet()[0])
+
+
+def test_words_lines_and_pages_are_read_together(toy: Recognizer) -> None:
+    page, _ = sheet()
+    lines = [len(each) for each in toy.read_any([page, of_bars("a"), page[:20]])]
+    assert lines == [len(TEXTS), 1, 1]
+    (alone,) = toy.read_any([of_bars("aa a")], level="word")
+    assert [each.text for each in alone] == ["aaa"]
+    (nothing,) = toy.read_any([np.full((300, 300), 255, np.uint8)], level="page")
+    assert nothing == []
+    assert joint_confidence(nothing) == 1
+
+
+def test_the_confidence_of_a_page_is_that_of_its_characters() -> None:
+    sure, unsure = (
+        Reading(text, confidence, tuple(Character(each, confidence, 0, 1) for each in text))
+        for text, confidence in (("aaaa", 1.0), ("a", 0.5))
+    )
+    assert joint_confidence([sure, unsure]) == pytest.approx(0.5**0.2)
+    assert joint_confidence([unsure]) == 0.5

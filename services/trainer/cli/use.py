@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from recognizer.recognizer import DECODERS, Decoder
+from recognizer.recognizer import DECODERS, AskedLevel, Decoder
 from trainer.cli.common import (
     Datasets,
     Failure,
@@ -26,7 +26,11 @@ from trainer.cli.common import (
 from trainer.cli.common import Decoder as DecoderOption
 from trainer.datasets.base import SPLITS
 
-Read = Callable[[Path], tuple[float, str]]
+Rows = list[tuple[float, str]]
+"""Confidence and text: one of a word or a line, one for each line of a page."""
+Read = Callable[[Path], Rows]
+
+LEVELS: tuple[AskedLevel, ...] = ("auto", "word", "line", "page")
 
 
 @app.command()
@@ -95,15 +99,18 @@ def evaluate(
 
 @app.command()
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Image files of words or lines.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files of words, lines or pages.")],
     model: Model = None,
     decoder: DecoderOption = "greedy",
+    level: Annotated[
+        str, typer.Option(help="word, line, page, or auto: told by shape and content.")
+    ] = "auto",
     url: Annotated[
         str | None, typer.Option(help="Ask the API there instead of opening a model.")
     ] = None,
     key: Key = None,
 ) -> None:
-    """Read image files and print what they say.
+    """Read image files and print what they say, a row for each line of a page.
 
     Examples:
 
@@ -112,30 +119,31 @@ def predict(
     `python -m trainer predict --url http://127.0.0.1:8000 examples/*.png`
     """
     with reported():
-        how = choice("--decoder", decoder, DECODERS)
+        how, shown = choice("--decoder", decoder, DECODERS), choice("--level", level, LEVELS)
         if url and model:
             raise Failure("--url asks the API for its version: leave out --model.")
         from handwriting import RefusedError
         from recognizer.errors import ImageError
 
         failed = 0
-        with _asking(url, key, how) if url else _opening(model, how) as read:
+        with _asking(url, key, how, shown) if url else _opening(model, how, shown) as read:
             for file in images:
                 try:
-                    confidence, text = read(file)
+                    rows = read(file)
                 except (ImageError, RefusedError, OSError) as error:
                     failed += 1
                     console.print(f"{file}: {error}", style="red", markup=False, highlight=False)
                     continue
-                # not through rich, which would turn the tabs into spaces
-                typer.echo(f"{file}\t{confidence:.0%}\t{text}")
+                for confidence, text in rows:
+                    # not through rich, which would turn the tabs into spaces
+                    typer.echo(f"{file}\t{confidence:.0%}\t{text}")
         if failed:
             raise Failure(f"{failed} of {len(images)} images could not be read.")
 
 
 @contextmanager
-def _opening(model: str | None, decoder: Decoder) -> Iterator[Read]:
-    """What reads an image file here: confidence and text."""
+def _opening(model: str | None, decoder: Decoder, level: AskedLevel) -> Iterator[Read]:
+    """What reads an image file here."""
     from recognizer import image
     from recognizer.recognizer import Recognizer
     from trainer.models import bundle_of
@@ -143,21 +151,22 @@ def _opening(model: str | None, decoder: Decoder) -> Iterator[Read]:
     with bundle_of(model, settings()) as bundle:
         recognizer = Recognizer.load(bundle)
 
-        def read(file: Path) -> tuple[float, str]:
-            reading = recognizer.read([image.decode(file.read_bytes())], decoder=decoder)[0]
-            return reading.confidence, reading.text
+        def read(file: Path) -> Rows:
+            gray = image.decode(file.read_bytes())
+            (lines,) = recognizer.read_any([gray], level=level, decoder=decoder)
+            return [(each.confidence, each.text) for each in lines]
 
         yield read
 
 
 @contextmanager
-def _asking(url: str, key: str | None, decoder: Decoder) -> Iterator[Read]:
-    """What has an image file read by the API: confidence and text."""
+def _asking(url: str, key: str | None, decoder: Decoder, level: AskedLevel) -> Iterator[Read]:
+    """What has an image file read by the API."""
     with client_of(url, key) as client:
 
-        def read(file: Path) -> tuple[float, str]:
-            reading = client.read(file, decoder=decoder)
-            return reading.confidence, reading.text
+        def read(file: Path) -> Rows:
+            found = client.read(file, decoder=decoder, level=level)
+            return [(each.confidence, each.text) for each in found.lines]
 
         yield read
 

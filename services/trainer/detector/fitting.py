@@ -1,10 +1,7 @@
 """Training of the line detector."""
 
-import contextlib
-import io
 import logging
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +20,7 @@ from trainer.detector.network import Finder, build
 from trainer.detector.pages import PageFile, crop
 from trainer.detector.scores import Found, compare
 from trainer.detector.targets import targets
+from trainer.export import export_onnx
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +110,7 @@ def train(
         callbacks=[keras.callbacks.BackupAndRestore(folder / "backup"), judge],
     )
     best = keras.models.load_model(folder / MODEL, compile=False)
-    export(best, folder / NETWORK)
+    export_onnx(best, (SIDE, SIDE, 1), folder / NETWORK)
     return judge.best
 
 
@@ -155,12 +153,3 @@ def _maps(model: Finder, page: Gray) -> Maps:
     small, scale = fit(page)
     output = np.asarray(model(ink_of_page(small)[np.newaxis, ..., np.newaxis], training=False))[0]
     return Maps(output[..., 0], output[..., 1] * REACH, output[..., 2] * REACH, scale * CELL)
-
-
-def export(model: Finder, file: Path) -> None:
-    """Write a network as ONNX."""
-    model(np.zeros((1, SIDE, SIDE, 1), np.float32))
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        # tf2onnx touches a NumPy name that is about to change its meaning
-        warnings.simplefilter("ignore", FutureWarning)
-        model.export(str(file), format="onnx", verbose=False)
