@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from bundles import bars
+from bundles import bars, make_bundle
 from pictures import scrawl
 from recognizer.alphabet import Alphabet
 from recognizer.bundle import Bundle, seal
@@ -60,3 +60,9 @@ def real_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="session")
 def real(real_bundle: Bundle) -> Recognizer:
     return Recognizer(real_bundle, threads=1)
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
+    """Reads bars."""
+    return Recognizer(make_bundle(tmp_path_factory.mktemp("toy") / "bundle"))

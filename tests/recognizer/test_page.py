@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from bundles import bars
 from pictures import scrawl
 from recognizer.bands import Bands
+from recognizer.image import decode
 from recognizer.page import find_lines, is_page, may_be_page
 from recognizer.reading import Character, Reading, joint_confidence
 from recognizer.recognizer import Recognizer
@@ -63,9 +65,9 @@ def test_words_and_lines_are_told_by_their_shape() -> None:
 
 def test_words_lines_and_pages_are_read_together(toy: Recognizer) -> None:
     page, _ = sheet()
-    lines = [len(each) for each in toy.read_any([page, of_bars("a"), page[:20]])]
+    lines = [len(each) for each in toy.read_any([page, decode(bars("a")), page[:20]])]
     assert lines == [len(TEXTS), 1, 1]
-    (alone,) = toy.read_any([of_bars("aa a")], level="word")
+    (alone,) = toy.read_any([decode(bars("aa a"))], level="word")
     assert [each.text for each in alone] == ["aaa"]
     (nothing,) = toy.read_any([np.full((300, 300), 255, np.uint8)], level="page")
     assert nothing == []

@@ -21,11 +21,6 @@ from recognizer.recognizer import BATCH, MOST_ALTERNATIVES, Decoder, Recognizer
 WIDTHS = [12, 90, 91, 140, 300, 301, 900, 2500, 4000]
 
 
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
-    return Recognizer(make_bundle(tmp_path_factory.mktemp("toy") / "bundle"))
-
-
 def of_bars(text: str) -> Gray:
     return decode(bars(text))
 
