@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import recognizer
 import trainer
@@ -39,7 +40,7 @@ def cluster(processes: int | None) -> Iterator[int]:
         How many will be.
 
     Raises:
-        ClusterError: no cluster answers at RAY_ADDRESS.
+        ClusterError: no cluster answers at RAY_ADDRESS, or Ray does not start here.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -50,26 +51,38 @@ def cluster(processes: int | None) -> Iterator[int]:
         return
     address = os.environ.get("RAY_ADDRESS")
     packages = [str(Path(package.__path__[0])) for package in (recognizer, trainer)]
-    options = (
-        {"address": address, "runtime_env": {"py_modules": packages}}
-        if address
-        else {
+    options: dict[str, Any] = {"address": address, "runtime_env": {"py_modules": packages}}
+    if not address:
+        options = {
             "address": "local",
             "num_cpus": processes,
             "object_store_memory": OBJECT_STORE,
             "include_dashboard": False,
         }
-    )
-    try:
-        with _silent():
-            ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = f"at {address} (RAY_ADDRESS)" if address else "here"
-        raise ClusterError(f"Ray cannot be used {where}: {error}") from error
+    _start(options)
     try:
         yield processes or _cores()
     finally:
         ray.shutdown()
+
+
+def _start(options: dict[str, Any]) -> None:
+    """Raises `ClusterError`."""
+    import ray
+
+    # Ray gives its own processes half a minute, which a busy machine may not do with
+    for remaining in (2, 1, 0):
+        try:
+            with _silent():
+                ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
+            return
+        except Exception as error:  # it raises nearly any, that very one among them
+            ray.shutdown()
+            address = os.environ.get("RAY_ADDRESS")
+            if address:
+                raise ClusterError(f"No Ray at {address} (RAY_ADDRESS): {error}") from error
+            if not remaining:
+                raise ClusterError(f"Ray does not start: {error}") from error
 
 
 @contextmanager

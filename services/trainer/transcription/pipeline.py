@@ -131,7 +131,7 @@ def _read(
     size = min(BLOCK, math.ceil(len(names) / processes))
     blocks = [pa.table({"path": names[at : at + size]}) for at in range(0, len(names), size)]
     # names alone pass between the processes: each opens the images that it reads
-    rows = ray.data.from_arrow(blocks).map_batches(
+    rows = ray.data.from_blocks(blocks).map_batches(
         Reader,
         fn_constructor_args=(bundle, reads),
         batch_size=None,
