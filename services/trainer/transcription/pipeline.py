@@ -140,6 +140,7 @@ def _read(
         num_cpus=1,
     )
     try:
-        yield from rows.iter_batches(batch_size=None, batch_format="pyarrow")
+        # fetching ahead would hold rows back from their part until more of them come
+        yield from rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
     except RayError as error:
         raise PipelineError(f"Ray: {str(error).strip().splitlines()[-1]}") from error
