@@ -73,7 +73,6 @@ def transcribe(
     parts = _Parts(readings, part_rows, part_seconds)
     remaining = iter(images)
     with ExitStack() as held:
-        held.callback(parts.write)
         count = 0
         while not progress.whole:
             names = pa.array(islice(remaining, WINDOW), pa.string())
@@ -83,8 +82,11 @@ def transcribe(
             progress.listed += len(new)
             if not len(new):
                 continue
-            # it takes seconds to start
-            count = count or held.enter_context(cluster(processes))
+            if not count:
+                # it takes seconds to start
+                count = held.enter_context(cluster(processes))
+                # before Ray ends: rows lie in its memory
+                held.callback(parts.write)
             for rows in _read(new, files, reads, count):
                 parts.add(rows)
                 progress.read += rows.num_rows
