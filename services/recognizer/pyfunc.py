@@ -18,7 +18,7 @@ from recognizer import image
 from recognizer.errors import ImageError
 from recognizer.recognizer import Recognizer
 
-Row = tuple[str | None, float | None, str | None]
+Row = tuple[str, float, str]
 
 CHUNK = 128
 """Images that are unpacked at a time: Spark passes thousands at once."""
@@ -28,8 +28,9 @@ class HandwritingModel(PythonModel):
     """Reads a column `image` of image files; parameters `decoder` and `level` as in the API.
 
     The parameter `errors` says what becomes of an image that cannot be read: `raise` fails the
-    whole call, `keep` gives it no text and says why in a further column, `error`. The model
-    configuration `threads` is how many threads read; 0 lets onnxruntime choose.
+    whole call, `keep` gives it no text and says why in a further column, `error`, which is empty
+    for the others (on Spark, MLflow makes "nan" of what is missing). The model configuration
+    `threads` is how many threads read; 0 lets onnxruntime choose.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -66,10 +67,10 @@ class HandwritingModel(PythonModel):
         rows: list[Row] = []
         for index in range(len(files)):
             if index in errors:
-                rows.append((None, None, errors[index]))
+                rows.append(("", 0.0, errors[index]))
             else:
                 reading = next(readings)
-                rows.append((reading.text, reading.confidence, None))
+                rows.append((reading.text, reading.confidence, ""))
         return rows
 
 

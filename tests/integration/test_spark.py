@@ -67,6 +67,6 @@ def test_a_version_reads_a_folder_on_spark(
     for number in range(6):
         assert found[f"{number}.png"].text == ("c" * number + " cc").strip()
         assert found[f"{number}.png"].confidence > 0.9
-        assert found[f"{number}.png"].error is None
-    assert found["broken.png"].text is None
+        assert found[f"{number}.png"].error == ""
+    assert found["broken.png"].text == ""
     assert "damaged" in found["broken.png"].error
