@@ -16,11 +16,11 @@ export PYTHONPATH := $(CURDIR)/services
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-full test-compose lint train promote lock clean
-.PHONY: bench bench-reading bench-train bench-curve bench-serving bench-soak
+.PHONY: help up test test-full test-compose lint train promote transcribe lock clean
+.PHONY: bench bench-reading bench-train bench-curve bench-serving bench-soak bench-transcribe
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 up: $(RUNTIME) ## Start MLflow, the API and a first training here, without Docker (Ctrl-C stops all)
 	@exec $(WITH_ENV) $(PY) -m tools.up
@@ -47,6 +47,9 @@ promote: $(RUNTIME) ## Make a version the one that is served (VERSION=7)
 	$(if $(VERSION),,$(error which version? make promote VERSION=7))
 	@exec $(WITH_ENV) $(PY) -m trainer promote --version $(VERSION) $(ARGS)
 
+transcribe: $(RAY) ## Read a corpus of images (ARGS="scans --out readings.parquet"; ARGS=--help)
+	@exec $(WITH_ENV) $(PY) -m trainer transcribe $(or $(ARGS),--help)
+
 bench: $(RUNTIME) ## Measure where the time of an image goes (ARGS=--help)
 	@exec $(WITH_ENV) $(PY) -m tools.bench $(ARGS)
 
@@ -64,6 +67,9 @@ bench-serving: $(RUNTIME) ## Measure the API against other servers of the same v
 
 bench-soak: $(RUNTIME) ## Send the API twice what it can bear, and change its version (ARGS=--help)
 	@exec $(WITH_ENV) $(PY) -m tools.bench_serving soak $(ARGS)
+
+bench-transcribe: $(RAY) ## Measure reading a corpus on Ray (ARGS="scans"; ARGS=--help)
+	@exec $(WITH_ENV) $(PY) -m tools.bench_transcribe $(ARGS)
 
 lock: $(DEV) ## Pin the requirements anew from the .in files (ARGS=--upgrade for newer releases)
 	$(PIP_INSTALL) uv

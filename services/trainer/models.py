@@ -4,6 +4,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -16,6 +17,14 @@ from trainer.settings import Settings
 _RUN = re.compile(r"runs:/(?P<run>[0-9a-f]+)(/.*)?")
 
 
+@dataclass(frozen=True)
+class Found:
+    """A bundle, and what a person would call it: its folder, or its version in the registry."""
+
+    path: Path
+    name: str
+
+
 @contextmanager
 def bundle_of(model: str | None, settings: Settings) -> Iterator[Path]:
     """The bundle of a model; one from the registry lives as long as the context.
@@ -26,9 +35,16 @@ def bundle_of(model: str | None, settings: Settings) -> Iterator[Path]:
     Raises:
         RegistryError: neither, or nothing is registered or promoted there.
     """
+    with found_of(model, settings) as found:
+        yield found.path
+
+
+@contextmanager
+def found_of(model: str | None, settings: Settings) -> Iterator[Found]:
+    """As `bundle_of`, with the name of what was found: `models:/handwriting/7` for a stage."""
     name = model or settings.model_uri
     if (Path(name) / NAME).is_file():
-        yield Path(name)
+        yield Found(Path(name), str(Path(name).absolute()))
         return
     address = address_of(name, settings)
     registry = Registry(settings.mlflow_tracking_uri, address)
@@ -36,7 +52,8 @@ def bundle_of(model: str | None, settings: Settings) -> Iterator[Path]:
     if version is None:
         raise RegistryError(f"{name} names no version: nothing is registered or promoted there.")
     with tempfile.TemporaryDirectory() as folder:
-        yield registry.bundle(version, Path(folder))
+        bundle = registry.bundle(version, Path(folder))
+        yield Found(bundle, f"models:/{address.name}/{version.number}")
 
 
 def address_of(name: str, settings: Settings) -> Address:

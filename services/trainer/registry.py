@@ -96,6 +96,7 @@ class Registry:
                 python_model=str(package / "pyfunc.py"),
                 artifacts={"bundle": str(copy)},
                 code_paths=[str(package)],
+                model_config={"threads": 0},
                 signature=_signature(),
                 input_example=pd.DataFrame({"image": [example]}),
                 pip_requirements=_requirements(),
@@ -170,6 +171,7 @@ def _signature() -> ModelSignature:
             [
                 ParamSpec("decoder", DataType.string, "greedy"),
                 ParamSpec("level", DataType.string, "auto"),
+                ParamSpec("errors", DataType.string, "raise"),
             ]
         ),
     )

@@ -24,6 +24,7 @@ def run(*arguments: str, **environment: str) -> tuple[int, str]:
         "bootstrap",
         "evaluate",
         "predict",
+        "transcribe",
         "promote",
         "register",
         "export",

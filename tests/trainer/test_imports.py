@@ -139,6 +139,13 @@ def test_workers_import_no_framework() -> None:
     assert not loaded(*core) & forbidden
 
 
+def test_readers_of_a_corpus_import_what_reading_takes() -> None:
+    """Nor does the command line need Ray, which is an extra, before a corpus is read."""
+    forbidden = FRAMEWORKS | {"mlflow", "ray"}
+    assert not packages("trainer.transcription.reader") & forbidden
+    assert not loaded("trainer.transcription.reader", "trainer.cli") & forbidden
+
+
 def test_api_imports_no_framework() -> None:
     core = under("api", but=("api.__main__", "api.main"))
     for module in core:

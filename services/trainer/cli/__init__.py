@@ -1,9 +1,21 @@
 """The command line. A command imports what is slow to import when it runs."""
 
-from trainer.cli import data, pages, portable, runs, serve, train, use, versions
+from trainer.cli import data, pages, portable, runs, serve, train, transcribe, use, versions
 from trainer.cli.common import app
 
-__all__ = ["app", "data", "main", "pages", "portable", "runs", "serve", "train", "use", "versions"]
+__all__ = [
+    "app",
+    "data",
+    "main",
+    "pages",
+    "portable",
+    "runs",
+    "serve",
+    "train",
+    "transcribe",
+    "use",
+    "versions",
+]
 
 
 def main() -> None:

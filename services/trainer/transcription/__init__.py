@@ -1,0 +1,1 @@
+"""Reading whole corpora of images: listing them, reading them on Ray, keeping what was read."""
