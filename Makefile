@@ -16,7 +16,7 @@ export PYTHONPATH := $(CURDIR)/services
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-full test-compose lint train promote transcribe lock clean
+.PHONY: help up test test-full test-compose lint train splits sweep promote transcribe lock clean
 .PHONY: bench bench-reading bench-train bench-curve bench-serving bench-soak bench-transcribe
 
 help: ## Show this list
@@ -42,6 +42,12 @@ lint: $(DEV) ## Check style, imports, formatting, types, and dependencies for vu
 
 train: $(RUNTIME) ## Train and register a version (ARGS="--dataset lines ..."; ARGS=--help)
 	@exec $(WITH_ENV) $(PY) -m trainer train $(ARGS)
+
+splits: $(RAY) ## Train on several splits side by side, for mean and spread (ARGS=--help)
+	@exec $(WITH_ENV) $(PY) -m trainer splits $(ARGS)
+
+sweep: $(RAY) ## Search settings of a training (ARGS="examples/sweep.yaml"; ARGS=--help)
+	@exec $(WITH_ENV) $(PY) -m trainer sweep $(ARGS)
 
 promote: $(RUNTIME) ## Make a version the one that is served (VERSION=7)
 	$(if $(VERSION),,$(error which version? make promote VERSION=7))

@@ -30,8 +30,8 @@ from recognizer.manifest import NAME
 from recognizer.prepare import prepare
 from recognizer.recognizer import Recognizer
 from trainer.bootstrap import STARTER_BUNDLE
+from trainer.cluster import ClusterError
 from trainer.evaluation import CHUNK
-from trainer.transcription.cluster import ClusterError
 from trainer.transcription.listing import Listing, ListingError
 from trainer.transcription.pipeline import Progress, transcribe
 from trainer.transcription.readings import Readings, Reads

@@ -23,6 +23,7 @@ from recognizer.alphabet import Alphabet
 from recognizer.manifest import Input
 from recognizer.prepare import prepare
 from trainer.augment import augment
+from trainer.cores import limited
 from trainer.datasets.base import Sample
 from trainer.mixture import Mixture
 
@@ -63,7 +64,7 @@ class Pipeline:
     def __init__(self, spec: Input, alphabet: Alphabet, *, workers: int | None = None) -> None:
         self.spec = spec
         self.alphabet = alphabet
-        self.workers = workers or max(1, (os.cpu_count() or 2) - 1)
+        self.workers = workers or max(1, (limited() or os.cpu_count() or 2) - 1)
         self.broken: set[str] = set()
 
     def __enter__(self) -> "Pipeline":
@@ -199,6 +200,11 @@ def _start_worker(parent: int) -> None:
     import cv2
 
     cv2.setNumThreads(1)
+    end_with(parent)
+
+
+def end_with(parent: int) -> None:
+    """End this process within a second of its parent, however that ends."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -11,6 +11,7 @@ from recognizer.bundle import Bundle
 from recognizer.recognizer import Recognizer
 from trainer.card import model_card
 from trainer.checkpoint import Checkpoint
+from trainer.cores import limited
 from trainer.corpus import Corpus
 from trainer.datasets.base import Dataset, Sample, Split, is_made
 from trainer.decoding.fitting import Decoding, enriched, fit
@@ -104,7 +105,7 @@ def finish(
         draft, precision = faster(
             exact, _handwriting(corpus, "train"), held, Path(folder) / "draft"
         )
-        recognizer = Recognizer(draft)
+        recognizer = Recognizer(draft, threads=limited())
         found = {
             dataset.name: evaluate(
                 recognizer, [s for s in dataset.samples("test") if corpus.alphabet.covers(s.text)]

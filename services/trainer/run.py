@@ -1,8 +1,8 @@
 """One training from data to a registered version, gate included."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +15,7 @@ from recognizer.recognizer import Recognizer
 from trainer.batches import Pipeline
 from trainer.bootstrap import STARTER_BUNDLE
 from trainer.checkpoint import Checkpoint
+from trainer.cores import limited
 from trainer.corpus import Corpus
 from trainer.datasets.base import Dataset, Sample
 from trainer.decoding.fitting import diagnose
@@ -25,7 +26,7 @@ from trainer.recipe import Recipe
 from trainer.registry import Registry, Version
 from trainer.settings import Settings
 from trainer.state import Epoch, State
-from trainer.submit import Origin, submit
+from trainer.submit import Origin, enter, submit
 from trainer.tracking import Tracking, tracked
 from trainer.training import Data, Ending, Listener, Training, validate
 from trainer.transfer import NOTHING, start_from
@@ -47,12 +48,19 @@ class Plan:
     """Bundle to train on from; None starts with random weights."""
     resume: bool = False
     force: bool = False
+    parent: str | None = None
+    """Run to nest this one under. A person chooses among such runs: the gate is not asked."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Of the run, and of the version that it registers."""
+    only_train: bool = False
+    """End with the checkpoint: nothing is exported, tested or registered."""
     stopped: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. Without a version it was interrupted and can be resumed."""
+    """How a run ended. Without a version it was interrupted and can be resumed, or only trained;
+    without a decision the gate was not asked."""
 
     ending: Ending
     run_id: str
@@ -108,7 +116,13 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
         stopped=plan.stopped,
     )
     with (
-        tracked(settings.mlflow_tracking_uri, plan.name, resumed=resumed) as tracking,
+        tracked(
+            settings.mlflow_tracking_uri,
+            plan.name,
+            resumed=resumed,
+            parent=plan.parent,
+            tags=plan.tags,
+        ) as tracking,
         Pipeline(recipe.input(), corpus.alphabet) as pipeline,
     ):
         checkpoint.keep_run_id(tracking.run_id)
@@ -119,6 +133,8 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
         log.info("training ended: %s", ending)
         if ending == "interrupted":
             tracking.status = RunStatus.to_string(RunStatus.KILLED)
+            return Outcome(ending, tracking.run_id)
+        if plan.only_train:
             return Outcome(ending, tracking.run_id)
         best = checkpoint.best()
         test = corpus.samples("test")
@@ -136,10 +152,14 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
             base=base,
         )
         scores = _log(finished, test, tracking)
+        made_from = Origin(corpus.name, corpus.real, recipe.size, scores)
+        if plan.parent:
+            version = enter(registry, finished.bundle, made_from, plan.tags)
+            return Outcome(ending, tracking.run_id, version, None, scores)
         version, decision = submit(
             registry,
             finished.bundle,
-            Origin(corpus.name, corpus.real, recipe.size, scores),
+            made_from,
             corpus.datasets,
             data_dir=settings.data_dir,
             force=plan.force,
@@ -164,7 +184,7 @@ def _log(finished: Finished, test: Sequence[Sample], tracking: Tracking) -> Scor
             }
         )
     mlflow.log_text(finished.card, CARD)
-    _log_confidence(Recognizer(finished.bundle), test)
+    _log_confidence(Recognizer(finished.bundle, threads=limited()), test)
     whole = finished.whole()
     if whole is None:
         return None

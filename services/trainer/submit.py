@@ -1,7 +1,7 @@
 """A finished bundle becomes a version, and the gate decides whether it goes into production."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,21 @@ class Origin:
         return tags
 
 
+def enter(
+    registry: Registry, bundle: Bundle, origin: Origin, tags: Mapping[str, str] | None = None
+) -> Version:
+    """Register a bundle within the active MLflow run.
+
+    Raises:
+        RegistryError: the registry refuses.
+    """
+    version = registry.register(
+        bundle, description=origin.description, tags={**origin.tags, **(tags or {})}
+    )
+    log.info("registered version %s", version.number)
+    return version
+
+
 def submit(
     registry: Registry,
     bundle: Bundle,
@@ -69,8 +84,7 @@ def submit(
         RegistryError: the registry refuses.
     """
     incumbent = registry.current()
-    version = registry.register(bundle, description=origin.description, tags=origin.tags)
-    log.info("registered version %s", version.number)
+    version = enter(registry, bundle, origin)
     real = {dataset.name: dataset for dataset in (*at_hand(data_dir), *datasets)}
     sets = gate.frozen_sets(list(real.values()))
     log.info("the gate compares on %s", ", ".join(f"{k} ({len(v)})" for k, v in sets.items()))

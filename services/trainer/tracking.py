@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,18 +93,33 @@ class Tracking:
 
 
 @contextmanager
-def tracked(uri: str, name: str | None, *, resumed: str | None = None) -> Iterator[Tracking]:
+def tracked(
+    uri: str,
+    name: str | None,
+    *,
+    resumed: str | None = None,
+    parent: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Iterator[Tracking]:
     """An MLflow run with system metrics and, at its end, its log as an artifact.
 
     Args:
         resumed: id of the run to go on with, instead of a new one.
+        parent: id of the run to nest it under.
+        tags: of the run.
     """
     mlflow.set_tracking_uri(uri)
     # inside `mlflow run` the run is there already, and so is its experiment
     run_id = os.environ.get("MLFLOW_RUN_ID") or resumed
     if run_id is None:
         mlflow.set_experiment(EXPERIMENT)
-    mlflow.start_run(run_id=run_id, run_name=name, log_system_metrics=True)
+    mlflow.start_run(
+        run_id=run_id,
+        run_name=name,
+        parent_run_id=parent,
+        tags=dict(tags or {}),
+        log_system_metrics=True,
+    )
     active = mlflow.active_run()
     assert active is not None
     tracking = Tracking(active.info.run_id)

@@ -31,6 +31,8 @@ def run(*arguments: str, **environment: str) -> tuple[int, str]:
         "datasets",
         "fetch",
         "fit",
+        "splits",
+        "sweep",
         "pack",
         "words",
     ],
@@ -47,6 +49,8 @@ def test_each_command_explains_itself(command: str) -> None:
         (["train", "-d", "nothing"], "There is no dataset 'nothing'"),
         (["train", "-d", "iam:/does/not/exist"], "trainer fetch iam"),
         (["train", "--size", "huge"], "--size huge: it must be one of tiny, small, large"),
+        (["splits", "-d", "synthetic"], "synthetic has nothing to divide: it is made"),
+        (["splits", "-d", "synthetic", "--val-ratio", "0.9"], "left to train on"),
         (["evaluate", "--split", "exam"], "--split exam"),
         (["evaluate", "--decoder", "magic"], "--decoder magic"),
         (["predict", "x.png", "-m", "nowhere"], "nowhere is no folder with recognizer.json"),
@@ -95,6 +99,24 @@ def test_an_unreachable_mlflow_is_named_with_its_setting() -> None:
     assert found.returncode == 1
     assert "http://127.0.0.1:9 (MLFLOW_TRACKING_URI)" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_without_ray_it_is_said_how_to_install_it(tmp_path: Path) -> None:
+    """In an interpreter that finds no Ray, as where only requirements.txt is installed."""
+    program = "import sys; sys.modules['ray'] = None; from trainer.cli import main; main()"
+    for command in (["splits"], ["sweep", "sweep.yaml"]):
+        found = subprocess.run(
+            [sys.executable, "-c", program, *command],
+            env={"PYTHONPATH": str(SERVICES), "COLUMNS": "200"},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert found.returncode == 1
+        assert found.stderr.count("\n") == 1
+        assert "pip install -r services/trainer/requirements-ray.txt" in found.stderr
 
 
 def test_predict_reads_what_it_can_and_names_what_it_cannot(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from trainer import gate
 from trainer.cli import app
 from trainer.datasets.base import SPLITS, Dataset, DatasetError
-from trainer.datasets.divided import Shares, divided, is_divided
+from trainer.datasets.divided import Fold, Shares, divided, is_divided
 from trainer.datasets.lines import LinesDataset
 from trainer.datasets.synthetic import SyntheticDataset
 from trainer.datasets.weighted import Weighted, weight_of
@@ -75,6 +75,41 @@ def test_too_few_documents_are_refused(tmp_path: Path) -> None:
 def test_shares_that_leave_nothing_are_refused(train: float, val: float) -> None:
     with pytest.raises(DatasetError, match="something is left for the test"):
         Shares(train, val)
+
+
+@pytest.mark.parametrize(("k", "count"), [(2, 5), (3, 12), (5, 40)])
+def test_folds_test_every_document_once(tmp_path: Path, k: int, count: int) -> None:
+    dataset = lines(tmp_path / "set", *[1 + number % 4 for number in range(count)])
+    folds = [divided(dataset, Fold(k, number + 1)) for number in range(k)]
+    tested: list[str] = []
+    for fold in folds:
+        train, val, test = documents(fold)
+        assert train
+        assert val
+        assert test
+        assert len(train) + len(val) + len(test) == len(train | val | test) == count
+        assert sum(counts(fold)) == sum(counts(dataset))
+        tested += test
+    assert len(tested) == len(set(tested)) == count
+    sizes = [counts(fold)[2] for fold in folds]
+    assert max(sizes) - min(sizes) <= 4  # lines of the largest document
+
+
+def test_folds_validate_on_their_share(tmp_path: Path) -> None:
+    dataset = lines(tmp_path / "set", *[1 + number % 4 for number in range(40)])
+    found = counts(divided(dataset, Fold(4, 2, val=0.15)))
+    assert np.allclose(found, [60, 15, 25], atol=4)
+    seeds = [documents(divided(dataset, Fold(4, 2, seed=seed))) for seed in (1, 1, 2)]
+    assert seeds[0] == seeds[1] != seeds[2]
+
+
+def test_folds_need_documents_enough_and_something_to_train_on(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"has 3 documents.*too few to divide"):
+        divided(lines(tmp_path / "set", 5, 5, 5), Fold(4, 4))
+    with pytest.raises(DatasetError, match="something is left to train on"):
+        Fold(2, 1, val=0.5)
+    with pytest.raises(DatasetError, match="no fold 4 of 3"):
+        Fold(3, 4)
 
 
 def test_a_weight_stays_and_what_is_made_is_not_divided(tmp_path: Path) -> None:

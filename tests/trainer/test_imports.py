@@ -153,5 +153,10 @@ def test_api_imports_no_framework() -> None:
     assert not loaded(*core) & (FRAMEWORKS | {"cv2"})
 
 
+def test_the_command_line_starts_without_ray() -> None:
+    """It is installed for some commands alone."""
+    assert "ray" not in loaded("trainer.cli", "trainer.study", "trainer.sweep", "trainer.running")
+
+
 def test_starter_is_registered_without_a_framework() -> None:
     assert not loaded("trainer.bootstrap", "trainer.registry", "trainer.cli") & FRAMEWORKS

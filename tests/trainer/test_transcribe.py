@@ -19,12 +19,12 @@ from recognizer.bundle import digest
 from servers import SERVICES, wait
 from trainer.cli import app
 from trainer.cli import transcribe as command
+from trainer.cluster import started
 from trainer.datasets.page_layout import parse_xml
 from trainer.datasets.page_xml import read_page_xml
 from trainer.transcription import pipeline
-from trainer.transcription.cluster import cluster
 from trainer.transcription.listing import Listing
-from trainer.transcription.pipeline import Progress, transcribe
+from trainer.transcription.pipeline import OBJECTS, Progress, transcribe
 from trainer.transcription.readings import Readings, ReadingsError, Reads
 
 pytest.importorskip("ray", reason="needs Ray: services/trainer/requirements-ray.txt")
@@ -33,7 +33,7 @@ pytest.importorskip("ray", reason="needs Ray: services/trainer/requirements-ray.
 @pytest.fixture(scope="module")
 def ray() -> Iterator[None]:
     """One Ray for all tests here: it takes seconds to start, as does each process of it."""
-    with cluster(1):
+    with started(1, objects=OBJECTS):
         yield
 
 

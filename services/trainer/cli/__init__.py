@@ -1,6 +1,18 @@
 """The command line. A command imports what is slow to import when it runs."""
 
-from trainer.cli import data, pages, portable, runs, serve, train, transcribe, use, versions
+from trainer.cli import (
+    data,
+    pages,
+    portable,
+    runs,
+    serve,
+    studies,
+    train,
+    transcribe,
+    trial,
+    use,
+    versions,
+)
 from trainer.cli.common import app
 
 __all__ = [
@@ -11,8 +23,10 @@ __all__ = [
     "portable",
     "runs",
     "serve",
+    "studies",
     "train",
     "transcribe",
+    "trial",
     "use",
     "versions",
 ]

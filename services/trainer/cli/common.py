@@ -19,14 +19,20 @@ from trainer.sizes import OPTIMIZERS
 if TYPE_CHECKING:
     from handwriting import Client
 
-# Before MLflow and TensorFlow are imported: three tries where MLflow would make seven with
-# growing waits, no bars for files of a few MB, no usage data sent, nothing said of CUDA.
+# Before MLflow, TensorFlow and Ray are imported: three tries where MLflow would make seven with
+# growing waits, no bars for files of a few MB, no usage data sent, nothing said of CUDA. Ray Tune
+# writes down each second what has ended, so that a kill forgets none, and leaves results to MLflow.
 for _name, _value in {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GIT_PYTHON_REFRESH": "quiet",
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }.items():
     os.environ.setdefault(_name, _value)
 
@@ -115,16 +121,16 @@ def reported() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        told = _told(error)
-        if told is None:
+        message = told(error)
+        if message is None:
             raise
         Console(stderr=True).print(
-            f"[bold red]Error:[/] {escape(told)}", highlight=False, soft_wrap=True
+            f"[bold red]Error:[/] {escape(message)}", highlight=False, soft_wrap=True
         )
         raise typer.Exit(1) from None
 
 
-def _told(error: Exception) -> str | None:
+def told(error: Exception) -> str | None:
     """What to say of an error; None for a fault of the program, whose traceback is wanted."""
     # the project's own errors, by where they are defined: importing them all is slow
     own = type(error).__module__.startswith(("trainer.", "handwriting"))

@@ -29,7 +29,7 @@ from trainer.settings import Settings
 from trainer.sizes import OPTIMIZERS, SIZES
 
 if TYPE_CHECKING:
-    from trainer.datasets.divided import Shares
+    from trainer.datasets.divided import Division, Shares
     from trainer.run import Outcome, Plan
 
 FIRST_RUN = "first"
@@ -128,7 +128,7 @@ def train(
             seed=seed,
         )
         shares = _shares(train_ratio, val_ratio, split_seed)
-        plan = _plan(recipe, dataset or [known.train_dataset], known, name, shares)
+        plan = plan_of(recipe, dataset or [known.train_dataset], known, name, shares)
         _run(plan, known, resume=resume, from_scratch=from_scratch, force=force)
 
 
@@ -158,7 +158,7 @@ def bootstrap() -> None:
         from trainer.checkpoint import Checkpoint, CheckpointError
 
         recipe = Recipe(size=known.train_size, minutes=known.train_minutes)
-        plan = _plan(recipe, [known.train_dataset], known, FIRST_RUN)
+        plan = plan_of(recipe, [known.train_dataset], known, FIRST_RUN)
         cut_off = Checkpoint(known.checkpoint_dir / FIRST_RUN).exists()
         try:
             _run(plan, known, resume=cut_off)
@@ -179,17 +179,18 @@ def _shares(train: float | None, val: float | None, seed: int) -> "Shares | None
     return Shares(train, val, seed)
 
 
-def _plan(
+def plan_of(
     recipe: Recipe,
     names: Sequence[str],
     known: Settings,
     name: str,
-    shares: "Shares | None" = None,
+    division: "Division | None" = None,
 ) -> "Plan":
+    """What to train, with everything about its data checked."""
     from trainer.datasets.catalogue import open_dataset
     from trainer.datasets.divided import divided
 
-    datasets = tuple(divided(open_dataset(each, known.data_dir), shares) for each in names)
+    datasets = tuple(divided(open_dataset(each, known.data_dir), division) for each in names)
     # TensorFlow comes with this import: after everything that can be wrong has been checked
     with console.status("Starting Keras ..."):
         from trainer.run import Plan

@@ -17,6 +17,7 @@ from recognizer.manifest import CARD, DECODERS, Calibration, Decoder, Language, 
 from recognizer.prepare import Prepared, prepare
 from recognizer.reading import Reading
 from recognizer.recognizer import Recognizer
+from trainer.cores import limited
 from trainer.datasets.base import Sample
 from trainer.decoding import tuning
 from trainer.decoding.calibration import (
@@ -115,7 +116,7 @@ def fit(bundle: Bundle, samples: Sequence[Sample], texts: Sequence[str]) -> Deco
         samples: of validation splits, in a mixed order; the first `LINES` are used.
         texts: of training splits, to make the language model and the lexicon from.
     """
-    recognizer = Recognizer(bundle)
+    recognizer = Recognizer(bundle, threads=limited())
     seen = see(recognizer, samples[:LINES])
     first = Decoding(temperature=_temperature(bundle, seen))
     log.info("temperature %.2f on %d samples", first.temperature, len(seen))
@@ -137,7 +138,8 @@ def _calibrated(
     bundle: Bundle, decoding: Decoding, seen: Sequence[Seen], decoders: Sequence[Decoder]
 ) -> Decoding:
     with TemporaryDirectory() as folder:
-        draft = Recognizer(enriched(bundle, decoding, Path(folder) / "bundle"))
+        enough = enriched(bundle, decoding, Path(folder) / "bundle")
+        draft = Recognizer(enough, threads=limited())
         calibration = {
             decoder: fit_calibration(Characters.of(readings(draft, seen, decoder)))
             for decoder in decoders

@@ -11,12 +11,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainer.transcription.cluster import cluster
+from trainer.cluster import cores, started
 from trainer.transcription.reader import Reader, packed
 from trainer.transcription.readings import Readings, Reads
 
 BLOCK = 128
 """Images that a process reads at a time, enough to fill the batches of most widths."""
+OBJECTS = 256 * 2**20
+"""Bytes of Ray's store: names of images and what is read in them need little, and where they need
+more, Ray waits."""
 WINDOW = 50_000
 """Images that are listed ahead of those being read, which bounds the memory of their names."""
 PART_ROWS = 10_000
@@ -84,7 +87,8 @@ def transcribe(
                 continue
             if not count:
                 # it takes seconds to start
-                count = held.enter_context(cluster(processes))
+                held.enter_context(started(processes, objects=OBJECTS, carried=True))
+                count = processes or cores()
                 # before Ray ends: rows lie in its memory
                 held.callback(parts.write)
             for rows in _read(new, files, reads, count):
