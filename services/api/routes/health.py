@@ -34,7 +34,7 @@ def _health(service: Service, response: Response) -> Health:
     serving = service.serving
     model = serving.model
     draining = service.admission.draining
-    ready = model is not None and not draining
+    ready = service.ready and not draining
     if not ready:
         response.status_code = 503
         response.headers["Retry-After"] = str(serving.retry_after)
