@@ -144,6 +144,7 @@ def _listen(host: str, port: int, workers: int) -> list[socket.socket]:
             )
             port = sockets[0].getsockname()[1]
     except OSError as error:
-        print(f"API_HOST={host} API_PORT={port}: {error.strerror or error}", file=sys.stderr)
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        print(f"API_HOST={host} API_PORT={port}: {reason}", file=sys.stderr)
         raise SystemExit(CANNOT_LISTEN) from None
     return sockets
