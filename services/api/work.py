@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from api import memory
 from api.board import Board
 from api.main import create_app
 from api.server import server_of
@@ -35,4 +36,5 @@ def work(
     for inherited in not_its:
         inherited.close()
     app = create_app(settings, board=Board(folder, number, settings.processes))
+    memory.look_no_more()
     server_of(app, orders).run(sockets=[listener])
