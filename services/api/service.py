@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Annotated
 
@@ -27,6 +27,7 @@ from api.watcher import Watcher
 LEAST_IMAGES_A_THREAD = 4
 """Accepted however slow the machine is."""
 SECONDS_BETWEEN_LOOKS = 0.02
+MOST_START_SECONDS = 30.0
 
 
 class Service:
@@ -102,12 +103,17 @@ class Service:
         """Follow the registry for as long as the application runs."""
         self.watcher.start()
         if self.board:
-            # one that takes the place of another takes no connection before it can read
-            while self.serving.model is None and self.board.some_serve:
-                await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            await self._can_read(self.board)
         yield
         self.watcher.stop()
         self.engine.close()
+
+    async def _can_read(self, board: Board) -> None:
+        """Wait for a model where others have one: who takes a dead one's place gets its clients."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MOST_START_SECONDS):
+                while board.some_serve and not (self.serving.model or self.admission.draining):
+                    await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 # A coroutine: FastAPI sends any other dependency through a thread of its own.

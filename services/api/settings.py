@@ -103,8 +103,11 @@ class Settings(BaseSettings):
 
     @property
     def processes(self) -> int:
-        """How many answer: `WORKERS`, or one for each core, up to `MOST_WORKERS`."""
-        return self.workers or min(cores(), MOST_WORKERS)
+        """How many answer: `WORKERS`, or one for each core, up to `MOST_WORKERS`.
+
+        Elsewhere than on Linux one, as no other system shares out connections between them.
+        """
+        return self.workers or (min(cores(), MOST_WORKERS) if sys.platform == "linux" else 1)
 
     def share(self, workers: int = 1) -> Share:
         """What each of so many workers gets.
