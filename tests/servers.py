@@ -159,6 +159,14 @@ class Api(Server):
             path / "api.log",
         )
 
+    @classmethod
+    def as_started(cls, path: Path, **settings: str) -> Self:
+        """`python -m api`, as compose and `make up` start it."""
+        api = cls(path, **settings)
+        api._command = [sys.executable, "-m", "api"]
+        api._env["API_PORT"] = api.uri.rpartition(":")[2]
+        return api
+
     def wait_ready(self, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

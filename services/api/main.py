@@ -1,8 +1,11 @@
 """`uvicorn api.main:app`: the application, composed of its parts."""
 
+from typing import Any
+
 from fastapi import FastAPI
 
 from api import documentation, errors, logs, memory
+from api.board import Board
 from api.documentation import DESCRIPTION, TAGS
 from api.door import Door
 from api.headers import Cors, SecurityHeaders
@@ -14,15 +17,19 @@ from api.service import Service
 from api.settings import Settings, load_settings
 
 
-def create_app(settings: Settings | None = None, registry: Registry | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    registry: Registry | None = None,
+    board: Board | None = None,
+) -> FastAPI:
     """An application of its own: settings, numbers, model and watcher are its alone.
 
-    `registry`: see `Service`.
+    `registry`, `board`: see `Service`.
     """
     settings = settings or load_settings()
     memory.give_back()
     logs.configure(settings.log_level, settings.log_format)
-    service = Service(settings, registry)
+    service = Service(settings, registry, board)
     app = FastAPI(
         title="Handwriting",
         description=DESCRIPTION,
@@ -53,4 +60,9 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     return app
 
 
-app = create_app()
+def __getattr__(name: str) -> Any:
+    """`app`, made when uvicorn asks for it: the workers of `python -m api` make their own."""
+    if name != "app":
+        raise AttributeError(name)
+    app = globals()["app"] = create_app()
+    return app

@@ -1,5 +1,8 @@
 """What Prometheus collects at `/metrics`."""
 
+from collections.abc import Callable, Iterable
+from functools import partial
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -8,7 +11,11 @@ from prometheus_client import (
     Info,
     PlatformCollector,
     ProcessCollector,
+    generate_latest,
 )
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from api.schemas import ModelName
 from recognizer.reading import Reading
@@ -18,12 +25,24 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
-    """The numbers of one application, in a registry of their own."""
+    """The numbers of one application, in a registry of their own.
 
-    def __init__(self) -> None:
+    Where it is one of several workers, prometheus_client keeps them in files that all share (its
+    multiprocess mode, see `api.workers`), and any worker tells the sums.
+    """
+
+    def __init__(self, pids: Callable[[], list[int]] | None = None) -> None:
+        """`pids`: the processes of all workers, where there are several."""
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
+        # of this process alone, or not kept in files
+        own = self.registry if pids is None else CollectorRegistry()
+        PlatformCollector(registry=own)
+        if pids is None:
+            ProcessCollector(registry=own)
+        else:
+            own.register(_Processes(pids))
+            MultiProcessCollector(own)  # type: ignore[no-untyped-call]
+        self._told = own
         self.requests = Counter(
             "handwriting_requests",
             "Answered requests.",
@@ -60,11 +79,13 @@ class Metrics:
         self.queue_images = Gauge(
             "handwriting_queue_images",
             "Images accepted and not yet answered.",
+            multiprocess_mode="livesum",
             registry=self.registry,
         )
         self.queue_limit = Gauge(
             "handwriting_queue_limit_images",
             "How many of them there may be before requests are refused.",
+            multiprocess_mode="livesum",
             registry=self.registry,
         )
         self.shed = Counter(
@@ -78,16 +99,18 @@ class Metrics:
             self.shed.labels(reason)  # shown as 0 from the start: a rate needs two points
         self._drift(self.registry)
         self.ready = Gauge(
-            "handwriting_ready", "1 when a model is ready, else 0.", registry=self.registry
+            "handwriting_ready",
+            "1 when a model is ready, else 0.",
+            multiprocess_mode="livemin",
+            registry=self.registry,
         )
         self.registry_up = Gauge(
             "handwriting_registry_up",
             "1 when the registry answered the last poll, else 0.",
+            multiprocess_mode="livemax",  # one of the workers asks it
             registry=self.registry,
         )
-        self.model = Info(
-            "handwriting_model", "The version that is served.", registry=self.registry
-        )
+        self.model = Info("handwriting_model", "The version that is served.", registry=own)
         self.swaps = Counter(
             "handwriting_model_swaps", "Versions put into service.", registry=self.registry
         )
@@ -126,3 +149,25 @@ class Metrics:
     def serves(self, name: ModelName) -> None:
         self.model.info(name.model_dump())
         self.ready.set(1)
+
+    def text(self) -> bytes:
+        """All of them, as Prometheus reads them."""
+        return generate_latest(self._told)
+
+
+class _Processes(Collector):
+    """Memory, processor time and files of all workers together."""
+
+    def __init__(self, pids: Callable[[], list[int]]) -> None:
+        self._pids = pids
+
+    def collect(self) -> Iterable[Metric]:
+        sums: dict[str, Metric] = {}
+        for pid in self._pids():
+            for metric in ProcessCollector(pid=partial(int, pid), registry=None).collect():
+                first = sums.setdefault(metric.name, metric)
+                if first is not metric:
+                    value = first.samples[0].value + metric.samples[0].value
+                    first.samples[0] = first.samples[0]._replace(value=value)
+        sums.pop("process_start_time_seconds", None)
+        return sums.values()

@@ -8,6 +8,7 @@ seconds after a start.
 import logging
 import multiprocessing
 import signal
+import threading
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -33,6 +34,8 @@ class RemoteRegistry(Registry):
     def __init__(self, tracking_uri: str, address: Address) -> None:
         super().__init__(tracking_uri, address)
         self._asked: tuple[BaseProcess, Connection] | None = None
+        self._closed = False
+        self._starting = threading.Lock()
 
     def resolve(self) -> Answer:
         answer: Answer = self._ask(ANSWER_SECONDS, "resolve")
@@ -47,7 +50,12 @@ class RemoteRegistry(Registry):
         return path
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, whatever it does, and start no other. From any thread."""
+        with self._starting:  # one that is started meanwhile would hold up the end of this one
+            self._closed = True
+        self._end()
+
+    def _end(self) -> None:
         if self._asked:
             process, pipe = self._asked
             self._asked = None
@@ -56,17 +64,20 @@ class RemoteRegistry(Registry):
             process.join()
 
     def _ask(self, seconds: float, question: str, *arguments: Any) -> Any:
-        _, pipe = self._asked = self._asked or self._start()
+        with self._starting:
+            if self._closed:
+                raise RegistryError("The registry is not asked any more")
+            _, pipe = self._asked = self._asked or self._start()
         try:
             pipe.send((question, arguments))
             if not pipe.poll(seconds):
-                self.close()
+                self._end()
                 raise RegistryError(
                     f"The registry at {self.shown} has not answered within {seconds:.0f} s"
                 )
             answer = pipe.recv()
         except (EOFError, OSError) as error:
-            self.close()
+            self._end()
             raise RegistryError("The process that asks the registry has ended") from error
         if isinstance(answer, Exception):
             raise answer

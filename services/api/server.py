@@ -1,14 +1,23 @@
 """uvicorn with an end in two steps: first no new work, then no more connections."""
 
 import asyncio
+import signal
 import socket
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.admission import Admission
+from api.protocol import WholeAnswers
+from api.service import Service
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies keep a connection that rests: they must not send on one that is closing."""
 SECONDS_BETWEEN_LOOKS = 0.02
 LAST_SECONDS = 1
 """For answers on their way out, and for whatever the time limit cuts off."""
@@ -22,18 +31,47 @@ class Server(uvicorn.Server):
     answered, or the time is over, the server closes. A second signal closes it at once.
     """
 
-    def __init__(self, config: uvicorn.Config, admission: Admission, seconds: float) -> None:
-        """`seconds`: the most that accepted requests get."""
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        admission: Admission,
+        seconds: float,
+        orders: Connection | None = None,
+    ) -> None:
+        """`seconds`: the most that accepted requests get.
+
+        `orders`: where signals come from that another process got; its own are ignored then.
+        """
         super().__init__(config)
         config.timeout_graceful_shutdown = LAST_SECONDS
         self._admission = admission
         self._seconds = seconds
+        self._orders = orders
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain: asyncio.Task[None] | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        if self._orders is None:
+            with super().capture_signals():
+                yield
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._orders.fileno(), self._ordered, self._orders)
+        yield
+        loop.remove_reader(self._orders.fileno())
+
+    def _ordered(self, orders: Connection) -> None:
+        try:
+            number = orders.recv()
+        except (EOFError, OSError):  # nobody is there any more to answer for
+            number = signal.SIGTERM
+            asyncio.get_running_loop().remove_reader(orders.fileno())
+        self.handle_exit(number, None)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._admission.draining or self._loop is None:
@@ -50,3 +88,20 @@ class Server(uvicorn.Server):
         while self._admission.requests and time.monotonic() < deadline:
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
         super().handle_exit(sig, frame)
+
+
+def server_of(app: FastAPI, orders: Connection | None = None) -> Server:
+    """What serves an application as its settings say. `orders`: see `Server`."""
+    service: Service = app.state.service
+    settings = service.settings
+    config = uvicorn.Config(
+        app,
+        http=WholeAnswers,
+        host=settings.api_host,
+        port=settings.api_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+    return Server(config, service.admission, settings.shutdown_seconds, orders)

@@ -1,66 +1,88 @@
 """The parts of one running application, put together."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 
 from api import uploads
 from api.admission import Admission
+from api.board import Board
 from api.cache import Cache
 from api.engine import Engine
 from api.errors import FieldError, UrlRefusedError
 from api.fetch import Fetcher
+from api.follower import Follower
 from api.metrics import Metrics
 from api.registry import Registry
 from api.remote import RemoteRegistry
 from api.schemas import ImageBody
-from api.serving import Serving
+from api.serving import Open, Serving, open_bundle
 from api.settings import Settings, cores
 from api.watcher import Watcher
 
 LEAST_IMAGES_A_THREAD = 4
 """Accepted however slow the machine is."""
+SECONDS_BETWEEN_LOOKS = 0.02
+MOST_START_SECONDS = 30.0
 
 
 class Service:
     """What the routes work with."""
 
-    def __init__(self, settings: Settings, registry: Registry | None = None) -> None:
-        """`registry`: whom to ask; by default a process that asks what the settings name."""
+    def __init__(
+        self, settings: Settings, registry: Registry | None = None, board: Board | None = None
+    ) -> None:
+        """`registry`: whom to ask; by default a process that asks what the settings name.
+
+        `board`: where this is one of several workers; the first of them asks the registry.
+        """
         self.settings = settings
-        self.metrics = Metrics()
+        self.board = board
+        share = settings.share(board.workers if board else 1)
+        self.metrics = Metrics(board.pids if board else None)
         self.serving = Serving(settings.address, settings.poll_seconds)
         self.admission = Admission(
-            settings.queue_images,
+            share.queue_images,
             settings.queue_seconds,
-            least=LEAST_IMAGES_A_THREAD * settings.threads,
+            least=LEAST_IMAGES_A_THREAD * share.threads,
             metrics=self.metrics,
         )
         self.engine = Engine(
-            inferences=settings.threads,
+            inferences=share.threads,
             helpers=cores(),
             max_pixels=settings.max_pixels,
             deadline=settings.request_seconds,
             admission=self.admission,
             metrics=self.metrics,
         )
-        self.watcher = Watcher(
-            self.serving,
-            registry or RemoteRegistry(settings.mlflow_tracking_uri, settings.address),
+        self.watcher = self._watcher(
+            registry,
             Cache(settings.model_cache_dir, settings.mlflow_tracking_uri, settings.model_uri),
-            self.metrics,
-            threads=settings.threads_inside,
-            alone_threads=cores(),
+            partial(open_bundle, threads=share.threads_inside, alone_threads=cores()),
         )
-
         hosts = settings.image_url_hosts
         self.fetcher = (
             Fetcher(hosts, max_bytes=settings.max_upload_bytes, seconds=settings.image_url_seconds)
             if hosts
             else None
         )
+
+    def _watcher(self, registry: Registry | None, cache: Cache, opened: Open) -> Watcher | Follower:
+        if self.board and not self.board.leads:
+            return Follower(self.serving, self.board, cache, self.metrics, opened)
+        settings = self.settings
+        registry = registry or RemoteRegistry(settings.mlflow_tracking_uri, settings.address)
+        tell = self.board.tell if self.board else lambda serving: None
+        return Watcher(self.serving, registry, cache, self.metrics, opened, tell)
+
+    @property
+    def ready(self) -> bool:
+        """Whether an image would be read, whichever worker it came to."""
+        return self.serving.model is not None and (self.board is None or self.board.all_serve)
 
     async def image_at(self, url: str) -> bytes:
         """The image at a URL. Raises `ApiError`; where image URLs are off, for every URL."""
@@ -80,9 +102,18 @@ class Service:
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """Follow the registry for as long as the application runs."""
         self.watcher.start()
+        if self.board:
+            await self._can_read(self.board)
         yield
         self.watcher.stop()
         self.engine.close()
+
+    async def _can_read(self, board: Board) -> None:
+        """Wait for a model where others have one: who takes a dead one's place gets its clients."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MOST_START_SECONDS):
+                while board.some_serve and not (self.serving.model or self.admission.draining):
+                    await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 # A coroutine: FastAPI sends any other dependency through a thread of its own.

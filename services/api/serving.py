@@ -1,8 +1,10 @@
 """The version that is served now, and what is known of the registry."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,7 +111,22 @@ class Serving:
         return reasons
 
 
-def warm_up(recognizer: Recognizer) -> None:
+Open = Callable[[Path], Recognizer]
+"""See `open_bundle`."""
+
+
+def open_bundle(path: Path, *, threads: int, alone_threads: int) -> Recognizer:
+    """Check digests, open the network, read the golden images, run every width once.
+
+    Raises:
+        BundleError: see `Recognizer.load`.
+    """
+    recognizer = Recognizer.load(path, threads=threads, alone_threads=alone_threads)
+    _warm_up(recognizer)
+    return recognizer
+
+
+def _warm_up(recognizer: Recognizer) -> None:
     """Read nothing at every width once, so that no request pays for the first time."""
     spec = recognizer.manifest.input
     for width in spec.buckets:

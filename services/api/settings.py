@@ -1,7 +1,9 @@
 """Every setting of the API, read from the environment, checked once at the start."""
 
+import math
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +20,21 @@ WRONG_SETTING = 2
 
 IMAGES_A_CORE = 32
 """As many as a core reads in half a second or less, whatever its age: more only wait longer."""
+
+MOST_WORKERS = 4
+"""Started unless told: each has a copy of the network."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one of several workers has of the machine."""
+
+    threads: int
+    """Batches read at the same time."""
+    threads_inside: int
+    """Threads inside one inference, so that those of all workers together fill the cores."""
+    queue_images: int
+    """The most images inside at a time."""
 
 
 class Settings(BaseSettings):
@@ -36,6 +53,7 @@ class Settings(BaseSettings):
     max_batch_bytes: Annotated[int, Field(ge=1024, le=4 * 1024**3)] = 50_000_000
     max_batch_images: Annotated[int, Field(ge=1, le=1000)] = 64
     max_pixels: Annotated[int, Field(ge=1024, le=1_000_000_000)] = 50_000_000
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
     inference_threads: Annotated[int, Field(ge=0, le=256)] = 0
 
     max_queue_images: Annotated[int, Field(ge=0, le=100_000)] = 0
@@ -84,22 +102,25 @@ class Settings(BaseSettings):
         return Address.parse(self.model_uri)
 
     @property
-    def threads(self) -> int:
-        """Batches read at the same time: `INFERENCE_THREADS`, or one for each core and one more.
+    def processes(self) -> int:
+        """How many answer: `WORKERS`, or one for each core, up to `MOST_WORKERS`.
 
-        The one more has a core's work at hand whenever another waits for the interpreter's lock.
+        Elsewhere than on Linux one, as no other system shares out connections between them.
         """
-        return self.inference_threads or cores() + 1
+        return self.workers or (min(cores(), MOST_WORKERS) if sys.platform == "linux" else 1)
 
-    @property
-    def threads_inside(self) -> int:
-        """Threads inside one inference, so that all of them together fill the cores."""
-        return max(1, cores() // self.threads)
+    def share(self, workers: int = 1) -> Share:
+        """What each of so many workers gets.
 
-    @property
-    def queue_images(self) -> int:
-        """The most images inside at a time: `MAX_QUEUE_IMAGES`, or 32 for each core."""
-        return self.max_queue_images or IMAGES_A_CORE * cores()
+        Inference threads are `INFERENCE_THREADS`, or one for each of its cores and one more: that
+        one has a core's work at hand whenever another waits for the interpreter's lock.
+        """
+        threads = self.inference_threads or math.ceil(cores() / workers) + 1
+        return Share(
+            threads,
+            threads_inside=max(1, cores() // (threads * workers)),
+            queue_images=math.ceil((self.max_queue_images or IMAGES_A_CORE * cores()) / workers),
+        )
 
 
 def cores() -> int:

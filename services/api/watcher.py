@@ -2,9 +2,9 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import structlog
 
@@ -14,7 +14,7 @@ from api.errors import CacheError, RegistryError
 from api.metrics import Metrics
 from api.registry import Registry, hidden
 from api.schemas import ReloadError
-from api.serving import Served, Serving, Version, warm_up
+from api.serving import Open, Served, Serving, Version
 from recognizer.errors import BundleError
 from recognizer.recognizer import Recognizer
 
@@ -47,17 +47,16 @@ class Watcher:
         registry: Registry,
         cache: Cache,
         metrics: Metrics,
-        *,
-        threads: int,
-        alone_threads: int,
+        open_bundle: Open,
+        tell: Callable[[Serving], None] = lambda serving: None,
     ) -> None:
-        """`threads`, `alone_threads`: as the versions it loads have them, see `Recognizer`."""
+        """`tell`: called when something may be different from what it was."""
         self._serving = serving
         self._registry = registry
         self._cache = cache
         self._metrics = metrics
-        self._threads = threads
-        self._alone_threads = alone_threads
+        self._open = open_bundle
+        self._tell = tell
         self._failure: Failure | None = None
         self._swapped = False
         self._stop = threading.Event()
@@ -75,11 +74,13 @@ class Watcher:
     def _run(self) -> None:
         # what was served last, before the registry is asked: that takes seconds, or is in vain
         self._follow(self._cache.last(), from_cache=True)
+        self._tell(self._serving)
         while not self._stop.is_set():
             try:
                 self.poll()
             except Exception:  # whatever it is, the next poll may do better
                 log.exception("poll failed")
+            self._tell(self._serving)
             self._stop.wait(self._serving.poll_seconds)
             if self._swapped:  # by now nothing is read with the version before
                 self._swapped = False
@@ -185,14 +186,6 @@ class Watcher:
             bundle = self._registry.download(wanted, staging)
             recognizer = self._open(bundle)
             self._cache.keep(bundle, wanted)
-        return recognizer
-
-    def _open(self, bundle: Path) -> Recognizer:
-        """Check digests, open the network, read the golden images, run every width once."""
-        recognizer = Recognizer.load(
-            bundle, threads=self._threads, alone_threads=self._alone_threads
-        )
-        warm_up(recognizer)
         return recognizer
 
     def _fail(self, wanted: Version, error: Exception, *, from_cache: bool) -> None:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -173,11 +172,8 @@ def test_errors_of_the_machine_show_no_path(text: str, shown: str) -> None:
 
 
 def test_a_server_in_earnest_has_no_banner(tmp_path: Path) -> None:
-    server = Api(tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9", LOG_LEVEL="ERROR")
-    port = server.uri.rpartition(":")[2]
-    server._command = [sys.executable, "-m", "api"]
-    server._env |= {"API_PORT": port}
-    with server:
+    settings = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "LOG_LEVEL": "ERROR"}
+    with Api.as_started(tmp_path, **settings) as server:
         for path in ("/health", "/nowhere", "/docs"):
             answer = httpx.get(f"{server.uri}{path}", timeout=20)
             assert "server" not in answer.headers

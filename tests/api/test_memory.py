@@ -13,17 +13,14 @@ import sys, threading
 from pathlib import Path
 import psutil
 from api import memory
-from api.serving import warm_up
-from recognizer.recognizer import Recognizer
+from api.serving import open_bundle
 
 memory.give_back()
 served, resident = [], []
 
 def change():
     # in a thread, as the watcher does: that has its memory from another arena
-    recognizer = Recognizer.load(Path(sys.argv[1]), threads=1, alone_threads=2)
-    warm_up(recognizer)
-    served[:] = [recognizer]
+    served[:] = [open_bundle(Path(sys.argv[1]), threads=1, alone_threads=2)]
 
 for _ in range(7):
     thread = threading.Thread(target=change)

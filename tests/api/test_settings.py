@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.settings import Settings, cores
+from api.settings import MOST_WORKERS, Settings, cores
 from recognizer.address import Address
 
 SERVICES = Path(__file__).parents[2] / "services"
@@ -63,9 +63,23 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_threads_fill_the_cores() -> None:
-    assert Settings().threads == cores() + 1
-    assert Settings().threads_inside == 1
-    assert Settings(inference_threads=1).threads_inside == cores()
+    alone = Settings().share()
+    assert (alone.threads, alone.threads_inside) == (cores() + 1, 1)
+    assert Settings(inference_threads=1).share().threads_inside == cores()
+
+
+def test_workers_share_the_cores_and_the_queue() -> None:
+    settings = Settings(max_queue_images=25, inference_threads=1)
+    one, two = settings.share(), settings.share(2)
+    assert (one.queue_images, two.queue_images) == (25, 13)
+    assert two.threads_inside == max(1, cores() // 2)
+    many = Settings().share(4 * cores())
+    assert (many.threads, many.threads_inside) == (2, 1)
+
+
+def test_workers_are_as_many_as_told_or_one_for_each_core_up_to_some() -> None:
+    assert Settings(workers=7).processes == 7
+    assert Settings().processes == min(cores(), MOST_WORKERS)
 
 
 @pytest.mark.parametrize(

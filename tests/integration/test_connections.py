@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,30 +17,21 @@ import pytest
 from bundles import bars, make_bundle
 from calls import fill_cache
 from pictures import encode
-from servers import Api, free_port
+from servers import Api
 
 REGISTRY = "http://127.0.0.1:9"  # nothing listens there: the model comes from the disk cache
 POSTS = 'handwriting_requests_total{method="POST",route="/predict"'
 GONE = f'{POSTS},status="499"}}'
 
 
-class Stopping(Api):
-    """`python -m api`, as compose and `make up` start it: uvicorn alone does not drain."""
-
-    def __init__(self, path: Path, **settings: str) -> None:
-        super().__init__(path, **settings)
-        port = free_port()
-        self._command = [sys.executable, "-m", "api"]
-        self._env["API_PORT"] = str(port)
-        self.uri = f"http://127.0.0.1:{port}"
-
-
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[Stopping]:
+def api(tmp_path: Path) -> Iterator[Api]:
+    """One worker: what several share is tested in `test_workers.py`."""
     bundle = make_bundle(tmp_path / "bundle").path
     fill_cache(tmp_path / "cache", bundle, REGISTRY, "models:/handwriting/Production")
     settings = {"INFERENCE_THREADS": "1", "MAX_QUEUE_IMAGES": "60", "QUEUE_SECONDS": "60"}
-    with Stopping(tmp_path, MLFLOW_TRACKING_URI=REGISTRY, **settings) as server:
+    settings |= {"WORKERS": "1", "MLFLOW_TRACKING_URI": REGISTRY}
+    with Api.as_started(tmp_path, **settings) as server:
         server.wait_ready()
         yield server
 
@@ -64,7 +54,7 @@ def request(body: bytes) -> bytes:
     return f"{head}\r\nContent-Length: {len(whole)}\r\n\r\n".encode() + whole
 
 
-def test_work_for_a_client_that_went_away_is_dropped(api: Stopping) -> None:
+def test_work_for_a_client_that_went_away_is_dropped(api: Api) -> None:
     host, port = api.uri.removeprefix("http://").split(":")
     body = request(slow_image())
     for _ in range(12):
@@ -82,7 +72,7 @@ def test_work_for_a_client_that_went_away_is_dropped(api: Stopping) -> None:
     assert answer.json()["text"] == "aa"
 
 
-async def test_what_was_accepted_is_finished_when_the_service_is_stopped(api: Stopping) -> None:
+async def test_what_was_accepted_is_finished_when_the_service_is_stopped(api: Api) -> None:
     assert api.process
     body = slow_image()
     limits = httpx.Limits(max_connections=None)
@@ -116,7 +106,7 @@ async def test_what_was_accepted_is_finished_when_the_service_is_stopped(api: St
     assert await asyncio.to_thread(api.process.wait, 20) in (0, -signal.SIGTERM)
 
 
-def test_a_second_signal_ends_it_at_once(api: Stopping) -> None:
+def test_a_second_signal_ends_it_at_once(api: Api) -> None:
     assert api.process
     host, port = api.uri.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:

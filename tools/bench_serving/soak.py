@@ -122,8 +122,10 @@ class Stack:
         return found
 
     def memory(self) -> int:
-        size: int = psutil.Process(self.api.pid).memory_info().rss
-        return size
+        """Of the API and its workers, what they share counted once."""
+        api = psutil.Process(self.api.pid)
+        workers = [each for each in api.children() if each.cmdline() == api.cmdline()]
+        return sum(each.memory_full_info().pss for each in (api, *workers))
 
     def ask(self, number: int) -> float:
         """Seconds that one request takes."""

@@ -34,14 +34,16 @@ def _health(service: Service, response: Response) -> Health:
     serving = service.serving
     model = serving.model
     draining = service.admission.draining
-    ready = model is not None and not draining
+    ready = service.ready and not draining
     if not ready:
         response.status_code = 503
         response.headers["Retry-After"] = str(serving.retry_after)
-    stopping = ["The service is being stopped."] if draining else []
+    reasons = ["The service is being stopped."] if draining else []
+    if model and not service.ready:
+        reasons.append("Not every worker has opened its copy of the model yet.")
     return Health(
         status="draining" if draining else "ready" if ready else "waiting",
         ready=ready,
         model=serving.name_of(model) if model else None,
-        reasons=[*stopping, *serving.reasons()],
+        reasons=[*reasons, *serving.reasons()],
     )

@@ -1,5 +1,5 @@
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.service import Parts
 
@@ -13,4 +13,4 @@ router = APIRouter(tags=["health"])
 )
 async def metrics(service: Parts) -> Response:
     """Numbers for Prometheus."""
-    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
