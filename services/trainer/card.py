@@ -43,7 +43,7 @@ def model_card(
     )
     return f"""# Handwriting recogniser, {recipe.size}
 
-Reads images of single words and lines of handwriting. Made {datetime.now(UTC):%Y-%m-%d}.
+Reads images of single words, lines and pages of handwriting. Made {datetime.now(UTC):%Y-%m-%d}.
 
 ## Data
 
@@ -82,8 +82,8 @@ Writes only these {len(corpus.alphabet.characters)} characters:
 ```
 
 Hands, languages and papers unlike the data above are read worse, and their confidences mean less.
-Whole pages must be cut into lines first. Do not use readings unchecked where a wrong one does
-harm.
+Lines of whole pages are found by a detector trained apart from this network, or as bands of ink.
+Do not use readings unchecked where a wrong one does harm.
 """
 
 

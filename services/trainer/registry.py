@@ -28,7 +28,7 @@ REAL = "trained_on_real"
 STARTER = "starter"
 
 DESCRIPTION = (
-    "Reads handwriting: images of single words and lines to text. A CRNN with CTC; the "
+    "Reads handwriting: images of words, lines and pages to text. A CRNN with CTC; the "
     "directory artifacts/bundle is all that reading needs."
 )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from api.batcher import MOST_COLUMNS, MOST_IMAGES, Batcher
-from api.job import Job
+from api.job import Asked, Job
 from api.serving import Served
 from calls import VERSION
 from recognizer.prepare import Prepared
@@ -29,7 +29,8 @@ class Waiting:
 
     def job(self, model: Served, width: int) -> Job:
         loop = asyncio.get_running_loop()
-        made = Job(model, b"", "auto", "greedy", 0, loop, loop.create_future())
+        asked = Asked("auto", "greedy", 0)
+        made = Job(model, b"", asked, loop, loop.create_future())
         made.ready = Prepared(np.zeros((32, width), np.float32), scale=1.0, left=8)
         self.clock += 1
         made.prepared_at = self.clock
