@@ -1,22 +1,20 @@
 """From what the recognizer read to what the API answers."""
 
-import math
 import time
 
 from api import schemas
 from api.job import Read, ReadLine
 from recognizer.layout import Points
-from recognizer.page import FoundLine
-from recognizer.reading import Word as ReadWord
+from recognizer.placing import placed, rounded
 from recognizer.reading import joint_confidence
 
 
 def reading(read: Read) -> schemas.Reading:
     """What was read, its lines in reading order."""
-    lines = [_line(each, read.width, read.height) for each in read.lines]
+    lines = [_line(read, each) for each in read.lines]
     return schemas.Reading(
         text="\n".join(line.text for line in lines),
-        confidence=_rounded(joint_confidence([each.reading for each in read.lines])),
+        confidence=rounded(joint_confidence([each.reading for each in read.lines])),
         level=read.level,
         lines=lines,
         alternatives=lines[0].alternatives if read.level != "page" else [],
@@ -43,43 +41,24 @@ def milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 2)
 
 
-def _line(line: ReadLine, width: int, height: int) -> schemas.Line:
-    """Where a line lies: on its page, or it is the whole image."""
-    found, text = line.found, line.reading
-    if found:
-        left, top, right, bottom = found.line.box
-        box = math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom)
-        polygon, baseline = _points(found.line.polygon), _points(found.line.baseline)
-    else:
-        box = (0, 0, width, height)
-        polygon, baseline = [(0, 0), (width, 0), (width, height), (0, height)], None
+def _line(read: Read, line: ReadLine) -> schemas.Line:
+    where = placed(line.reading, line.found, read.width, read.height)
     return schemas.Line(
-        box=box,
-        polygon=polygon,
-        baseline=baseline,
-        text=text.text,
-        confidence=_rounded(text.confidence),
-        words=[_word(each, found, width, height) for each in text.words],
+        box=where.box,
+        polygon=_points(where.polygon),
+        baseline=_points(where.baseline) or None,
+        text=where.text,
+        confidence=where.confidence,
+        words=[
+            schemas.Word(text=word.text, box=word.box, confidence=word.confidence)
+            for word in where.words
+        ],
         alternatives=[
-            schemas.Alternative(text=each.text, confidence=_rounded(each.confidence))
-            for each in text.alternatives
+            schemas.Alternative(text=each.text, confidence=rounded(each.confidence))
+            for each in line.reading.alternatives
         ],
     )
 
 
-def _word(word: ReadWord, found: FoundLine | None, width: int, height: int) -> schemas.Word:
-    if found:
-        left, top, right, bottom = found.strip.box(word.left, word.right)
-        box = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
-    else:
-        box = math.floor(word.left), 0, math.ceil(word.right), height
-    return schemas.Word(text=word.text, box=box, confidence=_rounded(word.confidence))
-
-
 def _points(points: Points) -> list[tuple[int, int]]:
-    return [(round(x), round(y)) for x, y in points]
-
-
-def _rounded(confidence: float) -> float:
-    # float32 probabilities can sum to a hair above 1
-    return round(min(max(confidence, 0.0), 1.0), 4)
+    return [(int(x), int(y)) for x, y in points]

@@ -7,54 +7,24 @@ format framework", International Conference on Pattern Recognition, 2010; the sc
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree import ElementTree as etree
+
+from recognizer.layout import Points
+from recognizer.placing import PlacedLine, bounds, corners
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 CREATOR = "Handwriting"
 
-Point = tuple[float, float]
-Points = Sequence[Point]
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom."""
-
 # what no XML document may hold, not even escaped: a file's name can
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-@dataclass(frozen=True, slots=True)
-class PageWord:
-    """A word of a line. Coordinates, here and below, are pixels of the page's image."""
-
-    text: str
-    confidence: float
-    box: Box
-
-
-@dataclass(frozen=True, slots=True)
-class PageLine:
-    """A line of a page: its outline, and what it says."""
-
-    text: str
-    confidence: float
-    polygon: Points
-    words: Sequence[PageWord] = ()
-    baseline: Points = ()
-    """From left to right; empty where it is not known."""
-
-
-def corners(box: Box) -> Points:
-    """The outline of a box."""
-    left, top, right, bottom = box
-    return ((left, top), (right, top), (right, bottom), (left, bottom))
 
 
 def page_xml(
     image: str,
     width: int,
     height: int,
-    lines: Sequence[PageLine],
+    lines: Sequence[PlacedLine],
     *,
     created: datetime | None = None,
 ) -> bytes:
@@ -80,7 +50,12 @@ def page_xml(
     )
     if lines:
         region = etree.SubElement(page, "TextRegion", {"id": "r1"})
-        _outline(region, "Coords", corners(_around(lines)), size)
+        _outline(
+            region,
+            "Coords",
+            corners(bounds([point for line in lines for point in line.polygon])),
+            size,
+        )
         for number, line in enumerate(lines, start=1):
             _add_line(region, f"r1_l{number}", line, size)
     etree.indent(root, " ")
@@ -88,7 +63,7 @@ def page_xml(
     return document + b"\n"
 
 
-def _add_line(region: etree.Element, name: str, line: PageLine, size: tuple[int, int]) -> None:
+def _add_line(region: etree.Element, name: str, line: PlacedLine, size: tuple[int, int]) -> None:
     # the schema wants this order: outline, baseline, words, text
     element = etree.SubElement(region, "TextLine", {"id": name})
     _outline(element, "Coords", line.polygon, size)
@@ -110,12 +85,6 @@ def _outline(element: etree.Element, name: str, points: Points, size: tuple[int,
 def _text(element: etree.Element, text: str, confidence: float) -> None:
     equivalent = etree.SubElement(element, "TextEquiv", {"conf": f"{confidence:.4f}"})
     etree.SubElement(equivalent, "Unicode").text = _allowed(text)
-
-
-def _around(lines: Sequence[PageLine]) -> Box:
-    """The box that holds all lines."""
-    xs, ys = zip(*(point for line in lines for point in line.polygon), strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
 
 
 def _allowed(text: str) -> str:

@@ -4,19 +4,20 @@ from datetime import UTC, datetime
 
 from lxml import etree
 
-from recognizer.page_xml import NAMESPACE, PageLine, PageWord, corners, page_xml
+from recognizer.page_xml import NAMESPACE, page_xml
+from recognizer.placing import PlacedLine, PlacedWord, corners
 from trainer.datasets.page_layout import parse_xml
 from trainer.datasets.page_xml import read_page_xml
 
 LINES = [
-    PageLine(
+    PlacedLine(
         "Dear <Anna> & Émile",
         0.91,
         [(10.4, 20), (300, 18.6), (301, 60), (9, 62)],
-        [PageWord("Dear", 0.95, (10, 20, 80, 60)), PageWord("<Anna>", 0.9, (95, 20, 190, 60))],
+        [PlacedWord("Dear", 0.95, (10, 20, 80, 60)), PlacedWord("<Anna>", 0.9, (95, 20, 190, 60))],
         baseline=[(10, 55), (300, 54)],
     ),
-    PageLine("", 0.4, corners((10, 80, 300, 120))),
+    PlacedLine("", 0.4, corners((10, 80, 300, 120))),
 ]
 
 
@@ -52,13 +53,13 @@ def test_elements_come_in_the_order_of_the_schema() -> None:
 
 
 def test_coordinates_lie_on_the_page() -> None:
-    line = PageLine("a", 1.0, [(-5, -1), (500, 0), (500, 300)])
+    line = PlacedLine("a", 1.0, [(-5, -1), (500, 0), (500, 300)])
     page = read_page_xml(parse_xml(page_xml("1.jpg", 400, 200, [line])))
     assert page.lines[0].polygon == ((0, 0), (400, 0), (400, 200))
 
 
 def test_characters_that_xml_forbids_are_replaced() -> None:
-    root = parse_xml(page_xml("a\x07b.png", 10, 10, [PageLine("\x00", 1, corners((0, 0, 9, 9)))]))
+    root = parse_xml(page_xml("a\x07b.png", 10, 10, [PlacedLine("\x00", 1, corners((0, 0, 9, 9)))]))
     page = read_page_xml(root)
     assert (page.image, page.lines[0].text) == ("a\ufffdb.png", "\ufffd")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset
 import pytest
 from typer.testing import CliRunner
@@ -17,6 +18,7 @@ from bundles import bars, make_bundle
 from pictures import promising
 from recognizer.bundle import digest
 from servers import SERVICES, wait
+from sheets import png, sheet
 from trainer.cli import app
 from trainer.cli import transcribe as command
 from trainer.cluster import started
@@ -25,6 +27,7 @@ from trainer.datasets.page_xml import read_page_xml
 from trainer.transcription import pipeline
 from trainer.transcription.listing import Listing
 from trainer.transcription.pipeline import OBJECTS, Progress, transcribe
+from trainer.transcription.reader import Reader, packed
 from trainer.transcription.readings import Readings, ReadingsError, Reads
 
 pytest.importorskip("ray", reason="needs Ray: services/trainer/requirements-ray.txt")
@@ -192,6 +195,18 @@ def test_a_list_longer_than_is_held_at_a_time(
     assert len(rows(tmp_path / "out")) == 32
     assert set(states) == {(20, False), (32, True)}
     assert len(list((tmp_path / "out").glob("part-*"))) == 2
+
+
+def test_a_page_has_a_row_with_its_lines(model: Path, tmp_path: Path) -> None:
+    gray, lines = sheet()
+    (tmp_path / "page.png").write_bytes(png(gray))
+    reader = Reader(packed(model), Reads("bars", "sha256:1", "greedy"))
+    (row,) = reader(pa.table({"path": [str(tmp_path / "page.png")]})).to_pylist()
+    assert len(row["lines"]) == len(lines)
+    assert row["text"].count("\n") == len(lines) - 1
+    for found, line in zip(row["lines"], lines, strict=True):
+        assert len(found["polygon"]) >= 4
+        assert abs(found["baseline"][0][1] - line.baseline[0][1]) < 15
 
 
 def test_killed_half_way_it_goes_on_without_a_loss_or_a_duplicate(

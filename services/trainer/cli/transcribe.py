@@ -54,7 +54,7 @@ def transcribe(
         bool, typer.Option("--restart", help="Delete the readings in --out, and begin anew.")
     ] = False,
 ) -> None:
-    """Read all images of a corpus, each a word or a line, on Ray.
+    """Read all images of a corpus, words, lines or pages, on Ray.
 
     Stopped or killed at any moment, the same command goes on where it was: what --out has is not
     read again. So new images of the corpus can be read later, and --text and --page-xml be given

@@ -4,7 +4,8 @@ import os.path
 from collections.abc import Iterator
 from typing import Any
 
-from recognizer.page_xml import PageLine, PageWord, corners, page_xml
+from recognizer.page_xml import page_xml
+from recognizer.placing import PlacedLine, PlacedWord
 from trainer.transcription.address import absolute, opened
 from trainer.transcription.readings import Readings, ReadingsError
 
@@ -75,11 +76,12 @@ def _write(folder: str, files: Iterator[tuple[str, bytes]]) -> int:
 
 def _page(name: str, row: dict[str, Any]) -> bytes:
     lines = [
-        PageLine(
+        PlacedLine(
             line["text"],
             line["confidence"],
-            corners(line["box"]),
-            [PageWord(word["text"], word["confidence"], word["box"]) for word in line["words"]],
+            line["polygon"],
+            [PlacedWord(**word) for word in line["words"]],
+            line["baseline"] or (),
         )
         for line in row["lines"]
     ]

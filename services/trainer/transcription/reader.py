@@ -1,33 +1,48 @@
 """One of the processes that read a corpus. Imports neither MLflow nor Ray nor a framework."""
 
-import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from recognizer import image
+from recognizer.decode import LogProbs
 from recognizer.errors import ImageError
+from recognizer.image import Gray
+from recognizer.page import FoundLine
+from recognizer.placing import PlacedLine, placed, rounded
 from recognizer.prepare import Prepared, prepare
-from recognizer.reading import Reading, Word
+from recognizer.reading import joint_confidence
 from recognizer.recognizer import Recognizer
 from trainer.transcription import address
 from trainer.transcription.readings import SCHEMA, Reads
 
 AHEAD = 8
 """Files that are fetched and unpacked at a time: those of a bucket take long to come."""
+TOGETHER, MOST_LINES = 16, 256
+"""Images that are opened before it is looked how many lines wait for the network, and lines that
+may wait: a line takes a third of a megabyte, and a page has dozens."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """A line, ready for the network; `found` says where on its page, None where it is the image."""
+
+    ready: Prepared
+    width: int
+    found: FoundLine | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """An image that can be read; the pixels themselves are gone."""
+    """An image that can be read; its pixels are gone, but for the lines of a page."""
 
-    ready: Prepared
+    strips: list[_Strip]
     width: int
     height: int
 
@@ -62,21 +77,17 @@ class Reader:
         """
         started = time.perf_counter()
         paths = block["path"].to_pylist()
-        found = list(self._pool.map(self._open, paths))
-        opened = [each for each in found if isinstance(each, _Opened)]
-        # all at once, so that the batches of each width are full
-        outputs = iter(self._recognizer.infer([each.ready for each in opened]))
         rows: list[dict[str, Any]] = []
-        for path, each in zip(paths, found, strict=True):
-            row: dict[str, Any] = {"path": path}
-            if isinstance(each, _Opened):
-                reading = self._recognizer.interpret(
-                    next(outputs), each.ready, width=each.width, decoder=self._reads.decoder
-                )
-                row |= _read(reading, each.width, each.height)
-            else:
-                row["error"] = each
-            rows.append(row)
+        waiting: list[_Opened | str] = []
+        for first in range(0, len(paths), TOGETHER):
+            waiting += self._pool.map(self._open, paths[first : first + TOGETHER])
+            # as many as there are, so that the batches of each width are full; pages hold many
+            if sum(len(each.strips) for each in waiting if isinstance(each, _Opened)) >= MOST_LINES:
+                rows += self._rows(waiting)
+                waiting.clear()
+        rows += self._rows(waiting)
+        for row, path in zip(rows, paths, strict=True):
+            row["path"] = path
         # of a batch, no image has a time of its own
         spent = round(1000 * (time.perf_counter() - started) / max(len(rows), 1), 2)
         constant = {
@@ -87,14 +98,50 @@ class Reader:
         }
         return pa.Table.from_pylist([row | constant for row in rows], SCHEMA)
 
+    def _rows(self, found: list[_Opened | str]) -> list[dict[str, Any]]:
+        """What images say, or what is wrong with them."""
+        opened = [each for each in found if isinstance(each, _Opened)]
+        strips = [strip for each in opened for strip in each.strips]
+        outputs = iter(self._recognizer.infer([strip.ready for strip in strips]))
+        return [
+            self._read(each, outputs) if isinstance(each, _Opened) else {"error": each}
+            for each in found
+        ]
+
+    def _read(self, opened: _Opened, outputs: Iterator[LogProbs]) -> dict[str, Any]:
+        """A row of what the network says of an image's lines, which are next in `outputs`."""
+        readings = [
+            self._recognizer.interpret(
+                next(outputs), strip.ready, width=strip.width, decoder=self._reads.decoder
+            )
+            for strip in opened.strips
+        ]
+        lines = [
+            placed(reading, strip.found, opened.width, opened.height)
+            for reading, strip in zip(readings, opened.strips, strict=True)
+        ]
+        return {
+            "text": "\n".join(line.text for line in lines),
+            "confidence": rounded(joint_confidence(readings)),
+            "width": opened.width,
+            "height": opened.height,
+            "lines": [_line(line) for line in lines],
+        }
+
     def _open(self, path: str) -> _Opened | str:
-        """The image, ready for the network, or what is wrong with it."""
+        """The lines of an image, ready for the network, or what is wrong with it."""
         try:
             gray = image.decode(address.read(path))
         except (ImageError, OSError) as error:
             return str(error)
         height, width = gray.shape
-        return _Opened(prepare(gray, self._recognizer.manifest.input), width, height)
+        lines = self._recognizer.page_lines(gray)
+        if lines is None:
+            return _Opened([self._strip(gray, None)], width, height)
+        return _Opened([self._strip(each.strip.pixels, each) for each in lines], width, height)
+
+    def _strip(self, gray: Gray, found: FoundLine | None) -> _Strip:
+        return _Strip(prepare(gray, self._recognizer.manifest.input), gray.shape[1], found)
 
 
 def packed(bundle: Path) -> dict[str, bytes]:
@@ -106,32 +153,12 @@ def packed(bundle: Path) -> dict[str, bytes]:
     }
 
 
-def _read(reading: Reading, width: int, height: int) -> dict[str, Any]:
-    """An image of a word or a line has one line, and its box is the whole image: as in the API."""
-    confidence = _rounded(reading.confidence)
-    line = {
-        "box": [0, 0, width, height],
-        "text": reading.text,
-        "confidence": confidence,
-        "words": [_word(word, height) for word in reading.words],
-    }
+def _line(line: PlacedLine) -> dict[str, Any]:
     return {
-        "text": reading.text,
-        "confidence": confidence,
-        "width": width,
-        "height": height,
-        "lines": [line],
+        "box": line.box,
+        "polygon": line.polygon,
+        "baseline": line.baseline or None,
+        "text": line.text,
+        "confidence": line.confidence,
+        "words": [asdict(word) for word in line.words],
     }
-
-
-def _word(word: Word, height: int) -> dict[str, Any]:
-    return {
-        "text": word.text,
-        "box": [math.floor(word.left), 0, math.ceil(word.right), height],
-        "confidence": _rounded(word.confidence),
-    }
-
-
-def _rounded(confidence: float) -> float:
-    # float32 probabilities can sum to a hair above 1
-    return round(min(max(confidence, 0.0), 1.0), 4)

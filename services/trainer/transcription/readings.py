@@ -17,9 +17,12 @@ from trainer.transcription.address import absolute, opened
 PREFIX, SUFFIX = "part-", ".parquet"
 _BOX = pa.list_(pa.int32())
 _WORD = pa.struct([("text", pa.string()), ("box", _BOX), ("confidence", pa.float64())])
+_POINTS = pa.list_(pa.list_(pa.int32()))
 _LINE = pa.struct(
     [
         ("box", _BOX),
+        ("polygon", _POINTS),
+        ("baseline", _POINTS),
         ("text", pa.string()),
         ("confidence", pa.float64()),
         ("words", pa.list_(_WORD)),
