@@ -4,6 +4,7 @@ Files appear and change by renaming: whoever is killed half-way leaves nothing h
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -12,6 +13,11 @@ from pydantic import BaseModel, ValidationError
 from api.serving import Serving, Status, Version
 
 log = structlog.get_logger(__name__)
+
+
+def forget(folder: Path, number: int) -> None:
+    """A worker that does not come up any more has no model, whatever it had."""
+    _serves(folder, number).unlink(missing_ok=True)
 
 
 class Notice(BaseModel):
@@ -55,7 +61,7 @@ class Board:
 
     def serves(self) -> None:
         """This worker has a model."""
-        self._write(f"serves-{self.number}", str(os.getpid()))
+        self._write(_serves(self._folder, self.number).name, str(os.getpid()))
 
     @property
     def all_serve(self) -> bool:
@@ -68,8 +74,11 @@ class Board:
 
     def pids(self) -> list[int]:
         """The processes of the workers that have a model."""
-        files = (self._folder / f"serves-{number}" for number in range(self.workers))
-        return [int(file.read_text("utf-8")) for file in files if file.exists()]
+        found = []
+        for number in range(self.workers):
+            with suppress(FileNotFoundError):
+                found.append(int(_serves(self._folder, number).read_text("utf-8")))
+        return found
 
     def _write(self, name: str, text: str) -> None:
         temporary = self._folder / f"{name}.new"  # each name is written by one worker alone
@@ -78,3 +87,7 @@ class Board:
             temporary.replace(self._folder / name)
         except OSError as error:
             log.warning("the other workers cannot be told", error=str(error))
+
+
+def _serves(folder: Path, number: int) -> Path:
+    return folder / f"serves-{number}"

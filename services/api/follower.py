@@ -50,8 +50,8 @@ class Follower:
         wait = 0.0
         while not self._stop.wait(wait):
             wait = SECONDS_BETWEEN_LOOKS
-            notice = self._board.told()
             try:
+                notice = self._board.told()
                 if notice is None:
                     self._start(self._cache.last())
                 elif notice != self._followed:

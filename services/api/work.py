@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from prometheus_client import values
+
 from api import memory
 from api.board import Board
 from api.main import create_app
@@ -35,6 +37,8 @@ def work(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     for inherited in not_its:
         inherited.close()
+    # numbers are kept by the worker's and not by the process's, and so go on in its successor
+    values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
     app = create_app(settings, board=Board(folder, number, settings.processes))
     memory.look_no_more()
     server_of(app, orders).run(sockets=[listener])

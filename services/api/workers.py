@@ -19,6 +19,7 @@ from pathlib import Path
 
 import structlog
 
+from api.board import forget
 from api.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,8 @@ CANNOT_LISTEN = 1
 """The exit code where the address is taken, as uvicorn's."""
 LEAST_SECONDS = 1.0
 """Between two starts of a worker, where it ends at once every time."""
+SHORT_SECONDS = 10.0
+"""A worker that lived no longer may not live longer the next time: it counts as not ready."""
 LAST_SECONDS = 5.0
 """After the time of accepted requests is over, before a worker that is still there is killed."""
 
@@ -121,7 +124,9 @@ class _Workers:
         process, orders, since = self._running.pop(number)
         process.join()
         orders.close()
-        multiprocess.mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
+        multiprocess.mark_process_dead(number)  # type: ignore[no-untyped-call]
+        if time.monotonic() - since < SHORT_SECONDS:
+            forget(self._folder, number)
         if self._kill_at is None:
             log.error("a worker has ended, another takes its place", exit_code=process.exitcode)
             time.sleep(max(0.0, LEAST_SECONDS - (time.monotonic() - since)))

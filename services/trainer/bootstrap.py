@@ -10,6 +10,7 @@ import mlflow
 
 from recognizer.bundle import Bundle
 from recognizer.manifest import CARD
+from trainer.datasets.base import Dataset, is_made
 from trainer.gate import Decision
 from trainer.registry import REAL, STARTER, Registry, Version
 from trainer.tracking import EXPERIMENT
@@ -44,6 +45,14 @@ def register_starter(registry: Registry) -> Version:
         registry.promote(version.number)
         log.info("promoted version %s to %s", version.number, registry.address.value)
     return version
+
+
+def learnt_by_starter(dataset: Dataset) -> bool:
+    """Whether the starter's card lists a set of handwriting of this name."""
+    card = (STARTER_BUNDLE / CARD).read_text(encoding="utf-8")
+    rows = (line.split(" | ")[0] for line in card.splitlines() if line.startswith("| "))
+    listed = {row.removeprefix("| ").rpartition("/")[2] for row in rows}
+    return not is_made(dataset) and dataset.name.rpartition("/")[2] in listed
 
 
 def trained(registry: Registry) -> list[Version]:

@@ -137,16 +137,21 @@ def share(runs: int, memory: int, *, cpus: float | None = None, gpus: float = 0.
     """
     import ray
 
-    there: dict[str, float] = ray.cluster_resources()
-    total, whole = there.get("CPU", 0.0), there.get("memory", 0.0)
+    # a run fits into one node or nowhere
+    nodes: list[dict[str, float]] = [each["Resources"] for each in ray.nodes() if each["Alive"]]
+    total = sum(node.get("CPU", 0.0) for node in nodes)
+    whole = sum(node.get("memory", 0.0) for node in nodes)
+    largest = max(node.get("CPU", 0.0) for node in nodes)
+    most_gpus = max(node.get("GPU", 0.0) for node in nodes)
+    slots = sum(int(node.get("memory", 0.0) / memory) for node in nodes)
     rounds = max(1, runs // max(1, int(total)))
-    at_once = min(math.ceil(runs / rounds), int(whole / memory))
-    if at_once < 1 or (cpus or 0) > total or gpus > there.get("GPU", 0.0):
+    at_once = min(math.ceil(runs / rounds), slots)
+    if at_once < 1 or (cpus or 0) > largest or gpus > most_gpus:
         raise ClusterError(
-            f"There are {total:g} cores, {whole / 1e9:.1f} GB of memory and "
-            f"{there.get('GPU', 0.0):g} GPUs for runs: not enough for one with "
+            f"There are {total:g} cores, {whole / 1e9:.1f} GB of memory and {most_gpus:g} GPUs "
+            f"for runs, at most {largest:g} cores on a node: not enough for one with "
             f"{memory / 1e9:g} GB (--memory-per-run), {cpus or 'any'} cores (--cpus-per-run) and "
             f"{gpus:g} GPUs (--gpus-per-run)."
         )
     # Ray counts in ten-thousandths
-    return Share(cpus or math.floor(1e4 * total / at_once) / 1e4, memory, gpus)
+    return Share(cpus or min(largest, math.floor(1e4 * total / at_once) / 1e4), memory, gpus)

@@ -62,8 +62,11 @@ class Study:
             restart: begin anew whatever there is.
 
         Raises:
-            StudyError: another of this name was begun, or this one has ended well.
+            StudyError: the name is none of a folder, another of this name was begun, or this one
+                has ended well.
         """
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise StudyError(f"--name {name!r}: it must be a plain name, without folders.")
         folder = (settings.checkpoint_dir / kind / name).absolute()
         if restart:
             shutil.rmtree(folder, ignore_errors=True)

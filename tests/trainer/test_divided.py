@@ -8,6 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from trainer import gate
+from trainer.bootstrap import learnt_by_starter
 from trainer.cli import app
 from trainer.datasets.base import SPLITS, Dataset, DatasetError
 from trainer.datasets.divided import Fold, Shares, divided, is_divided
@@ -147,3 +148,9 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, options: list[str], says
     done = CliRunner().invoke(app, ["train", *named], env={"COLUMNS": "300"})
     assert done.exit_code == 1
     assert says in done.output
+
+
+def test_what_the_starter_has_learnt_from_is_known(tmp_path: Path) -> None:
+    assert learnt_by_starter(lines(tmp_path / "hooker", 1, 1))
+    assert not learnt_by_starter(lines(tmp_path / "mine", 1, 1))
+    assert not learnt_by_starter(SyntheticDataset(train=1, val=1, test=1))

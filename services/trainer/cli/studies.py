@@ -135,7 +135,7 @@ def splits(
         from trainer.datasets.divided import Fold
 
         fold = Fold(k, 1, val_ratio, split_seed)
-        _check_folds(names, known, fold)
+        _check_folds(names, known, fold, from_scratch=from_scratch)
         with console.status("Starting Ray ..."):
             from trainer.cluster import share, started
             from trainer.study import Study, ranked, rows_of, spread
@@ -157,14 +157,15 @@ def splits(
                 "tags": {"splits": study.run_id},
             }
         )
-        with study, started(cpus, _bytes(memory)):
-            each = share(k, int(memory_per_run * GB), cpus=cpus_per_run, gpus=gpus_per_run)
-            ended = run_all(Search(job, k), study.runs_folder, each)
-            study.settle(ended)
-        best = ranked(ended, "val_cer")[0]
-        figures = spread(ended)
-        _propose(study, best, known)
-        study.conclude(ended, figures)
+        with study:
+            with started(cpus, _bytes(memory)):
+                each = share(k, int(memory_per_run * GB), cpus=cpus_per_run, gpus=gpus_per_run)
+                ended = run_all(Search(job, k), study.runs_folder, each)
+                study.settle(ended)
+            best = ranked(ended, "val_cer")[0]
+            figures = spread(ended)
+            _propose(study, best, known)
+            study.conclude(ended, figures)
         console.print(_table(rows_of(ended)))
         for what, title in (("test_cer", "Test CER"), ("test_wer", "Test WER")):
             if f"{what}_mean" in figures:
@@ -221,22 +222,23 @@ def sweep(
                 "task": "train",
             }
         )
-        with study, started(cpus, _bytes(memory)):
-            each = share(
-                wanted.trials, int(memory_per_run * GB), cpus=cpus_per_run, gpus=gpus_per_run
-            )
-            ended = run_all(search(job, wanted), study.runs_folder, each)
-            study.settle(ended)
-            order = ranked(ended, wanted.metric)
-            best = order[0]
-            # where what failed was tried again, the best may have been registered already
-            if not best.error and study.proposed != best.job.name:
-                log.info("%s is the best: testing and registering it", best.job.name)
-                concluding = best.job.model_copy(update={"task": "conclude"})
-                best = replace(best, report=run_one(concluding, each))
-                order[0] = best
-        _propose(study, best, known)
-        study.conclude(order, best.report.best)
+        with study:
+            with started(cpus, _bytes(memory)):
+                each = share(
+                    wanted.trials, int(memory_per_run * GB), cpus=cpus_per_run, gpus=gpus_per_run
+                )
+                ended = run_all(search(job, wanted), study.runs_folder, each)
+                study.settle(ended)
+                order = ranked(ended, wanted.metric)
+                best = order[0]
+                # where what failed was tried again, the best may have been registered already
+                if not best.error and study.proposed != best.job.name:
+                    log.info("%s is the best: testing and registering it", best.job.name)
+                    concluding = best.job.model_copy(update={"task": "conclude"})
+                    best = replace(best, report=run_one(concluding, each))
+                    order[0] = best
+            _propose(study, best, known)
+            study.conclude(order, best.report.best)
         console.print(_table(rows_of(order)))
         _tell(best)
         if not best.error:
@@ -255,12 +257,21 @@ def _check_ray() -> None:
         )
 
 
-def _check_folds(names: Sequence[str], known: Settings, fold: "Fold") -> None:
+def _check_folds(
+    names: Sequence[str], known: Settings, fold: "Fold", *, from_scratch: bool
+) -> None:
     """Raises `Failure` or `DatasetError` where the datasets cannot be divided so."""
+    from trainer.bootstrap import learnt_by_starter
     from trainer.datasets.catalogue import open_dataset
     from trainer.datasets.divided import divided, is_divided
 
     opened = [open_dataset(name, known.data_dir) for name in names]
+    seen = [each.name for each in opened if learnt_by_starter(each)]
+    if seen and not from_scratch:
+        raise Failure(
+            f"{', '.join(seen)}: the starter has learnt from it, and would be tested on documents "
+            "that it has seen. Add --from-scratch."
+        )
     folds = [replace(fold, number=number) for number in range(1, fold.k + 1)]
     found = [divided(each, one) for one in folds for each in opened]
     if not any(map(is_divided, found)):
