@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 
+LINES_AT_A_TIME = 16
+"""Of one page: what comes after it does not wait for all of its lines."""
+
 
 def _answered(
     stage: Callable[Concatenate["Engine", Job, P], None],
@@ -68,6 +71,7 @@ class Engine:
         self._metrics = metrics
         self._batcher = Batcher(inferences)
         self._pace = Pace()
+        self._jobs = 0
         # threads are started when the first image comes
         # one more to prepare, as one of them may have gone on to infer
         self._preparing = ThreadPoolExecutor(helpers + 1, "prepare")
@@ -105,19 +109,30 @@ class Engine:
     async def _answer(self, model: Served, image: bytes | Gray, asked: Asked) -> Read | Page:
         loop = asyncio.get_running_loop()
         job = Job(model, image, asked, loop, loop.create_future())
+        self._jobs += 1
         try:
             self._preparing.submit(self._prepare, job)
             return await job.answer
         finally:
+            self._jobs -= 1
             job.abandoned = True
 
     async def _read_lines(self, model: Served, page: Page, asked: Asked) -> Read:
         """The lines of a page: each goes the way of any other image, and shares its batches."""
         began = perf_counter()
         as_line = replace(asked, level="line")
-        answers = await asyncio.gather(
-            *(self._answer(model, found.strip.pixels, as_line) for found in page.lines)
-        )
+        places = asyncio.Semaphore(LINES_AT_A_TIME)
+
+        async def read(found: FoundLine) -> Read | Page:
+            async with places:
+                return await self._answer(model, found.strip.pixels, as_line)
+
+        tasks = [asyncio.ensure_future(read(found)) for found in page.lines]
+        try:
+            answers = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:  # where one has failed, nobody waits for the others
+                task.cancel()
         return Read(
             level="page",
             lines=tuple(
@@ -161,7 +176,7 @@ class Engine:
         self._metrics.prepare_seconds.observe(job.prepared_at - began)
         if not self._batcher.put(job):
             return
-        if self.admission.inside == 1:
+        if self._jobs == 1:
             self._infer()  # here: to wake another thread takes longer than to prepare a word
         else:
             self._inferring.submit(self._infer)
@@ -169,9 +184,13 @@ class Engine:
     @staticmethod
     def _page_lines(job: Job, gray: Gray) -> list[FoundLine] | None:
         recognizer = job.model.recognizer
+
+        def wanted() -> bool:
+            return not job.abandoned
+
         if job.asked.level == "page":
-            return recognizer.lines(gray)
-        return recognizer.page_lines(gray) if job.asked.level == "auto" else None
+            return recognizer.lines(gray, wanted)
+        return recognizer.page_lines(gray, wanted) if job.asked.level == "auto" else None
 
     def _infer(self) -> None:
         while batch := self._batcher.take():
@@ -183,12 +202,12 @@ class Engine:
             del batch  # or the version it holds would live until the next image comes
 
     def _read(self, batch: Batch) -> None:
-        lone = self.admission.inside == 1
+        lone = self._jobs == 1
         all_cores = lone and self._pace.all_cores()
         began = perf_counter()
         found = batch.recognizer.infer([job.ready for job in batch.jobs], alone=all_cores)
         seconds = perf_counter() - began
-        if lone and len(batch.jobs) == 1:
+        if lone:
             self._pace.took(all_cores, batch.jobs[0].ready.ink.shape[1], seconds)
         self._metrics.infer_seconds.observe(seconds)
         self._metrics.batch_images.observe(len(batch.jobs))

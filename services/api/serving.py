@@ -47,7 +47,8 @@ class Served:
 
     @property
     def levels(self) -> list[str]:
-        return ["auto", *self.recognizer.manifest.levels, "page"]
+        levels = self.recognizer.manifest.levels
+        return ["auto", *levels, *(["page"] if "line" in levels else [])]
 
     @property
     def decoders(self) -> list[str]:

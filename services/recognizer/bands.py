@@ -31,16 +31,16 @@ class Bands:
     def maps(self, page: Gray) -> Maps:
         """`Maps` of a page; nothing is found where there is no ink."""
         small, scale = fit(page)
-        ink = _ink(small)
+        ink = ink_mask(small)
         height = _letter(ink)
         if height is None:
             nothing = np.zeros((1, 1), np.float32)
             return Maps(nothing, nothing, nothing, scale * CELL)
         ink = _without_rules(ink, height)
         size = (max(1, small.shape[1] // CELL), max(1, small.shape[0] // CELL))
-        density = np.asarray(
-            Image.fromarray(ink.astype(np.float32)).resize(size, Image.Resampling.BOX)
-        )
+        whole = ink[: size[1] * CELL, : size[0] * CELL]  # cells
+        inked = Image.fromarray(whole.astype(np.float32))
+        density = np.asarray(inked.resize(size, Image.Resampling.BOX))
         letter = height / CELL
         along = softened(density, 2.0 * letter, 0.35 * letter)
         around = softened(density, 2.0 * letter, 1.2 * letter)
@@ -58,7 +58,7 @@ class Bands:
         )
 
 
-def _ink(gray: Gray) -> Mask:
+def ink_mask(gray: Gray) -> Mask:
     """Where a pixel is darker than the paper round it."""
     size = (max(1, gray.shape[1] // PATCH), max(1, gray.shape[0] // PATCH))
     # the lightest of a few pixels is paper, and the middle of some such is so beside a stain too

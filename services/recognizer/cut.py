@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
 from recognizer.image import Gray
 from recognizer.layout import Line, Points
@@ -20,6 +20,8 @@ TALLEST = 96  # pixels; networks read lower images, and taller ones cost time fo
 MARGIN = 0.1  # round a line, as a share of its height
 THIN = 0.6  # a polygon of less than this share of the usual height has lost parts of letters
 LEAST = 4.0  # pixels; nothing lower or narrower holds a letter
+MOST_POINTS = 4096  # of two paths that are compared
+FINEST = 4  # times `TALLEST`; taller lines are sampled at fewer places
 FARTHEST = 2.5  # a polygon reaching so many usual heights from its baseline is cut off there
 
 
@@ -34,7 +36,7 @@ class Strip:
     pixels: Gray
     """Dark ink on light paper, at most `TALLEST` high."""
     course: Path
-    """The baseline on the page, a point for each pixel of the page along it."""
+    """The baseline on the page, a point for each column that was cut out."""
     above: float
     below: float
     """How far the strip reaches from it, in pixels of the page."""
@@ -104,8 +106,9 @@ def cut(page: Gray, line: Line, usual: Reach) -> Strip:
     course = _smooth(_towards(line), usual.above)
     extent = _extent(course, line, usual)
     margin = MARGIN * (extent.above + extent.below)
-    along = np.arange(extent.start - margin, extent.end + margin)
-    across = np.arange(-extent.above - margin, extent.below + margin)
+    step = max(1.0, (extent.above + extent.below) / (FINEST * TALLEST))
+    along = np.arange(extent.start - margin, extent.end + margin, step)
+    across = np.arange(-extent.above - margin, extent.below + margin, step)
     if len(along) < LEAST or len(across) < LEAST:
         raise CutError("the line is too small")
     if len(along) * len(across) > page.size:
@@ -116,7 +119,7 @@ def cut(page: Gray, line: Line, usual: Reach) -> Strip:
         rows = (across >= -usual.above) & (across <= usual.below)
         columns = (along >= extent.start) & (along <= extent.end)
         inside = np.maximum(inside, np.outer(rows, columns) * _on(page, x, y))
-    middle = min(round(extent.above + margin), len(across) - 1)
+    middle = min(round((extent.above + margin) / step), len(across) - 1)
     followed = np.stack((x[middle], y[middle]), axis=1).astype(np.float64)
     return Strip(_finish(pixels, inside), followed, extent.above + margin, extent.below + margin)
 
@@ -212,10 +215,16 @@ def _normals(path: Path) -> Path:
 
 
 def _project(path: Path, places: Path) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Index of the nearest point of an even path, and the distance from it, negative above."""
-    # |a - b|^2 less |b|^2, which is the same for every a: a product of matrices, nothing larger
-    distances = (path**2).sum(axis=1) - 2 * places @ path.T
-    nearest = distances.argmin(axis=1)
+    """Index of the nearest point of an even path, and the distance from it, negative above.
+
+    Of more than `MOST_POINTS` places only some are looked at.
+    """
+    # of very long lines every few points will do: the matrix has one value for each pair
+    step = -(-len(path) // MOST_POINTS)
+    places = places[:: -(-len(places) // MOST_POINTS)]
+    some = path[::step]
+    # |a - b|^2 less |b|^2, which is the same for every a
+    nearest = ((some**2).sum(axis=1) - 2 * places @ some.T).argmin(axis=1) * step
     offsets = places - path[nearest]
     return nearest, (offsets * _normals(path)[nearest]).sum(axis=1)
 
@@ -272,10 +281,28 @@ def _sample(page: Gray, x: Floats, y: Floats, polygon: Points) -> tuple[Gray, Fl
         corners = [(column - left, row - top) for column, row in polygon]
         ImageDraw.Draw(drawn).polygon(corners, fill=255, outline=255)
         grown = max(3, x.shape[0] // 16) | 1  # polygons are drawn tight, through the strokes
-        mask = np.asarray(drawn.filter(ImageFilter.MaxFilter(grown)))
+        mask = _grown(np.asarray(drawn), grown // 2)
     places = (x - np.float32(left), y - np.float32(top))
     inside = _resampled(np.pad(mask, 1), *(place + 1 for place in places))
     return _resampled(window, *places), inside.astype(np.float32) / np.float32(255)
+
+
+def _grown(mask: Gray, reach: int) -> Gray:
+    """The mask and what lies within a square of `reach` pixels each way of it.
+
+    By running sums: Pillow's `MaxFilter` looks at every pixel of every square.
+    """
+    inside = mask > 0
+    for axis in (0, 1):
+        padding = [(0, 0), (0, 0)]
+        padding[axis] = (reach + 1, reach)
+        sums = np.cumsum(np.pad(inside, padding), axis=axis, dtype=np.int32)
+        length, width = mask.shape[axis], 2 * reach + 1
+        before, after = (
+            np.take(sums, np.arange(first, first + length), axis=axis) for first in (0, width)
+        )
+        inside = after > before
+    return np.asarray(inside, np.uint8) * np.uint8(255)
 
 
 def _resampled(window: Gray, x: Floats, y: Floats) -> Gray:

@@ -41,9 +41,8 @@ class Network:
         if on_band.any():
             height = float(np.median((found.above + found.below)[on_band]))
             if height > LARGE:
-                found = self._look(
-                    page, round(max(page.shape) / found.scale * USUAL / height * CELL)
-                )
+                longest = max(page.shape) / found.scale * USUAL / height * CELL
+                found = self._look(page, max(MULTIPLE, round(longest)))
         return found
 
     def _look(self, page: Gray, longest: int) -> Maps:

@@ -1,19 +1,24 @@
 """Whole pages: lines found, cut out, put in order, and what was read in them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
+from recognizer.bands import ink_mask
 from recognizer.cut import CutError, Strip, cut, usual_reach
 from recognizer.image import Gray
 from recognizer.layout import Line, Points, reading_order
-from recognizer.maps import Detector
+from recognizer.maps import Detector, fit
 from recognizer.tracing import trace
 
 LEAST_HEIGHT = 120
 """Pixels; lower images are words or lines."""
 MOST_ASPECT = 8.0
 """Width over height; flatter images are lines."""
+MOST = 0.5
+"""Of the ink of a page its lines hold this share; parts of one large word do not."""
 ALONE = 0.6
 """A line higher than this share of its image is the image; a lower one lies on a page."""
 
@@ -26,17 +31,22 @@ class FoundLine:
     strip: Strip
 
 
-def find_lines(page: Gray, detector: Detector) -> list[FoundLine]:
+def find_lines(
+    page: Gray, detector: Detector, wanted: Callable[[], bool] = lambda: True
+) -> list[FoundLine]:
     """The lines of a page in reading order. What cannot be cut out is left out.
 
     Args:
         page: dark ink on light paper, shape (height, width), of any size.
+        wanted: asked between two lines; false leaves out those that follow.
     """
     height, width = page.shape
     lines = [_within(line, width, height) for line in trace(detector.maps(page))]
     usual = usual_reach(lines, height)
     found = []
     for index in reading_order(lines):
+        if not wanted():
+            break
         with suppress(CutError):
             found.append(FoundLine(lines[index], cut(page, lines[index], usual)))
     return found
@@ -49,11 +59,22 @@ def may_be_page(gray: Gray) -> bool:
 
 
 def is_page(found: Sequence[FoundLine], page: Gray) -> bool:
-    """Whether these lines make the image a page, and not one line that fills it."""
-    if len(found) != 1:
-        return len(found) > 1
+    """Whether these lines make the image a page, and not one line or word that fills it."""
+    if not found or _held(found, page) < MOST:
+        return False
     _, top, _, bottom = found[0].line.box
-    return bool(bottom - top < ALONE * page.shape[0])
+    return len(found) > 1 or bool(bottom - top < ALONE * page.shape[0])
+
+
+def _held(found: Sequence[FoundLine], page: Gray) -> float:
+    """The share of the page's ink that lies in the boxes of its lines."""
+    small, scale = fit(page)
+    ink = ink_mask(small)
+    held = np.zeros_like(ink)
+    for each in found:
+        left, top, right, bottom = (int(value / scale) for value in each.line.box)
+        held[top : bottom + 1, left : right + 1] = True
+    return float((ink & held).sum()) / max(int(ink.sum()), 1)
 
 
 def _within(line: Line, width: int, height: int) -> Line:

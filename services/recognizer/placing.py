@@ -72,7 +72,10 @@ def bounds(points: Sequence[Point]) -> Box:
 def _word(word: Word, found: FoundLine | None, width: int, height: int) -> PlacedWord:
     if found:
         left, top, right, bottom = found.strip.box(word.left, word.right)
-        box = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+        # a strip has a margin, which may lie beyond the page
+        left, right = (min(max(value, 0), width) for value in (left, right))
+        top, bottom = (min(max(value, 0), height) for value in (top, bottom))
+        box = left, top, right, bottom
     else:
         box = math.floor(word.left), 0, math.ceil(word.right), height
     return PlacedWord(word.text, rounded(word.confidence), box)

@@ -72,10 +72,13 @@ class Reading:
 
 
 def joint_confidence(lines: Sequence[Reading]) -> float:
-    """Of a page: the mean of all its characters'; of one line or word its own."""
+    """Of a page: the mean of all its characters'; of one line or word its own; of nothing 1."""
     if len(lines) == 1:
         return lines[0].confidence
-    return mean_confidence([each.confidence for line in lines for each in line.characters])
+    characters = [each.confidence for line in lines for each in line.characters]
+    if not characters:  # that there is nothing to read
+        return min((line.confidence for line in lines), default=1.0)
+    return mean_confidence(characters)
 
 
 def mean_confidence(confidences: list[float]) -> float:

@@ -1,7 +1,7 @@
 """A bundle at work: images in, readings out."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -152,15 +152,17 @@ class Recognizer:
             for gray, ready, log_probs in zip(images, prepared, self.infer(prepared), strict=True)
         ]
 
-    def lines(self, page: Gray) -> list[FoundLine]:
+    def lines(self, page: Gray, wanted: Callable[[], bool] = lambda: True) -> list[FoundLine]:
         """The lines of a page in reading order, found by the bundle's detector or by `Bands`."""
-        return find_lines(page, self._detector)
+        return find_lines(page, self._detector, wanted)
 
-    def page_lines(self, gray: Gray) -> list[FoundLine] | None:
+    def page_lines(
+        self, gray: Gray, wanted: Callable[[], bool] = lambda: True
+    ) -> list[FoundLine] | None:
         """The lines of an image that is a page; None of one that shows a word or a line."""
-        if not may_be_page(gray):
+        if "line" not in self.manifest.levels or not may_be_page(gray):
             return None
-        found = self.lines(gray)
+        found = self.lines(gray, wanted)
         return found if is_page(found, gray) else None
 
     def read_any(

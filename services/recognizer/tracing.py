@@ -1,7 +1,7 @@
 """From the maps of a detector to lines with baselines and polygons."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,9 +101,10 @@ def _pieces(maps: Maps, core: Floats, thresholds: tuple[float, ...]) -> Iterator
         window = np.s_[top:bottom, left:right]
         inside = found.labels[window] == label
         if len(thresholds) > 1 and _parted(inside):
-            alone = np.zeros_like(core)
-            alone[window] = np.where(inside, core[window], 0)
-            yield from _pieces(maps, alone, thresholds[1:])
+            alone = np.where(inside, core[window], np.float32(0))
+            part = Maps(alone, maps.above[window], maps.below[window], maps.scale)
+            for piece in _pieces(part, alone, thresholds[1:]):
+                yield replace(piece, columns=piece.columns + left, middles=piece.middles + top)
             continue
         weights = np.where(inside, core[window], 0).astype(np.float64)
         whole = weights.sum(axis=0)

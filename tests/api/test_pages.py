@@ -81,3 +81,9 @@ async def test_pages_and_lines_share_a_batch(client: httpx.AsyncClient) -> None:
 
 async def test_the_model_offers_pages(client: httpx.AsyncClient) -> None:
     assert (await client.get("/model")).json()["levels"] == ["auto", "word", "line", "page"]
+
+
+async def test_a_large_word_is_no_page(client: httpx.AsyncClient) -> None:
+    word = png(sheet(["hello"], size=330)[0])
+    body = (await client.post("/predict", files={"image": word})).json()
+    assert body["level"] == "line", body

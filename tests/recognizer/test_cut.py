@@ -1,12 +1,15 @@
 """Lines cut out of a page."""
 
+import time
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from page_tree import INK, PAPER, Written, draw_page
-from recognizer.cut import TALLEST, CutError, Reach, usual_reach
+from recognizer.cut import TALLEST, CutError, Reach, _grown, usual_reach
 from recognizer.cut import cut as cut_strip
 from recognizer.image import Gray
 from recognizer.layout import Line
@@ -174,3 +177,31 @@ def test_without_polygons_it_follows_the_spacing_of_the_lines() -> None:
     assert usual_reach(lines, 300) == Reach(pytest.approx(28), pytest.approx(12))
     alone = usual_reach(lines[:1], 300)
     assert alone.above + alone.below == pytest.approx(10)
+
+
+@pytest.mark.parametrize("reach", [1, 2, 7])
+def test_a_mask_grows_as_pillow_would_have_it_grow(reach: int) -> None:
+    mask = (np.random.default_rng(0).random((40, 60)) > 0.97).astype(np.uint8) * np.uint8(255)
+    wanted = np.asarray(Image.fromarray(mask).filter(ImageFilter.MaxFilter(2 * reach + 1)))
+    assert (_grown(mask, reach) == wanted).all()
+
+
+@pytest.mark.parametrize(("width", "height"), [(20_000, 300), (2_500, 2_000)])
+def test_lines_of_any_size_are_cut_in_little_time(width: int, height: int) -> None:
+    """Time and memory that grow with a square would let one image stop a service."""
+    page = np.full((height, width), 230, np.uint8)
+    page[height // 4 : height // 2, 100 : width - 100 : 40] = 30
+    top, bottom, foot = height * 0.2, height * 0.6, height * 0.5
+    corners = ((50.0, top), (width - 50.0, top), (width - 50.0, bottom), (50.0, bottom))
+    found = Line(corners, ((50.0, foot), (width - 50.0, foot)))
+    began = time.process_time()
+    tracemalloc.start()
+    strip = cut_strip(page, found, usual_reach([found], height))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert time.process_time() - began < 10
+    assert most < 1e9
+    assert strip.pixels.shape[0] <= TALLEST
+    left, _, right, _ = strip.box(0, strip.pixels.shape[1])
+    assert left < 60
+    assert right > width - 60

@@ -43,7 +43,7 @@ def test_elements_come_in_the_order_of_the_schema() -> None:
     assert [each.text for each in metadata] == ["Handwriting"] + 2 * ["2026-11-21T00:00:00+00:00"]
     (region,) = page
     assert names(region) == ["Coords", "TextLine", "TextLine"]
-    assert region[0].get("points") == "9,19 301,19 301,120 9,120"
+    assert region[0].get("points") == "9,18 301,18 301,120 9,120"
     line = region[1]
     assert names(line) == ["Coords", "Baseline", "Word", "Word", "TextEquiv"]
     assert names(line[2]) == ["Coords", "TextEquiv"]

@@ -31,15 +31,26 @@ NETWORK, MODEL = "detector.onnx", "detector.keras"
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. An epoch is `every` steps; after each the pages of validation are looked at."""
+    """How to train. An epoch is `every` steps; after each the pages of validation are looked at.
 
-    steps: int = 4000
-    every: int = 250
+    Steps are rounded to whole epochs.
+    """
+
+    steps: int = 3000
+    every: int = 100
     batch_size: int = 4
     learning_rate: float = 2e-3
     composed: float = 0.4
     """Share of the squares that are of composed pages."""
     seed: int = 0
+
+    @property
+    def epoch_steps(self) -> int:
+        return min(self.every, self.steps)
+
+    @property
+    def epochs(self) -> int:
+        return round(self.steps / self.epoch_steps)
 
 
 class Squares(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
@@ -52,10 +63,7 @@ class Squares(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no ty
         self.epoch = 0
 
     def __len__(self) -> int:
-        return self.plan.every
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
+        return self.plan.epoch_steps
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         squares = [
@@ -64,6 +72,10 @@ class Squares(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no ty
         ]
         ink, maps = zip(*squares, strict=True)
         return np.stack(ink), np.stack(maps)
+
+    def begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Of which epoch the squares are from now on."""
+        self.epoch = epoch
 
     def _square(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if not self.pages or rng.random() < self.plan.composed:
@@ -94,20 +106,30 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     model = build(seed=plan.seed)
+    whole = plan.epochs * plan.epoch_steps
+    warm_up = min(WARM_UP, whole // 2)
     rate = keras.optimizers.schedules.CosineDecay(
         plan.learning_rate / 50,
-        plan.steps,
-        alpha=0.0,
+        whole - warm_up,
         warmup_target=plan.learning_rate,
-        warmup_steps=min(WARM_UP, plan.steps // 2),
+        warmup_steps=warm_up,
     )
     model.compile(keras.optimizers.AdamW(rate, weight_decay=1e-3, clipnorm=1.0))
     judge = _Judge(model, validation, folder, progress)
+    if validation and (folder / MODEL).exists():  # of what was interrupted
+        kept = keras.models.load_model(folder / MODEL, compile=False)
+        judge.best = judged(kept, validation)
+    squares = Squares(pages, plan)
     model.fit(
-        Squares(pages, plan),
-        epochs=math.ceil(plan.steps / plan.every),
+        squares,
+        epochs=plan.epochs,
         verbose=0,
-        callbacks=[keras.callbacks.BackupAndRestore(folder / "backup"), judge],
+        callbacks=[
+            keras.callbacks.BackupAndRestore(folder / "backup"),
+            # one that goes on does not see the same squares again
+            keras.callbacks.LambdaCallback(on_epoch_begin=squares.begin),
+            judge,
+        ],
     )
     best = keras.models.load_model(folder / MODEL, compile=False)
     export_onnx(best, (SIDE, SIDE, 1), folder / NETWORK)

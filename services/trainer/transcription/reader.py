@@ -24,9 +24,8 @@ from trainer.transcription.readings import SCHEMA, Reads
 
 AHEAD = 8
 """Files that are fetched and unpacked at a time: those of a bucket take long to come."""
-TOGETHER, MOST_LINES = 16, 256
-"""Images that are opened before it is looked how many lines wait for the network, and lines that
-may wait: a line takes a third of a megabyte, and a page has dozens."""
+MOST_LINES = 256
+"""Lines that may wait for the network: each takes a third of a megabyte, and a page has dozens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +78,17 @@ class Reader:
         paths = block["path"].to_pylist()
         rows: list[dict[str, Any]] = []
         waiting: list[_Opened | str] = []
-        for first in range(0, len(paths), TOGETHER):
-            waiting += self._pool.map(self._open, paths[first : first + TOGETHER])
-            # as many as there are, so that the batches of each width are full; pages hold many
-            if sum(len(each.strips) for each in waiting if isinstance(each, _Opened)) >= MOST_LINES:
-                rows += self._rows(waiting)
-                waiting.clear()
+        lines = 0
+        for first in range(0, len(paths), AHEAD):
+            for gray in self._pool.map(_decoded, paths[first : first + AHEAD]):
+                opened = gray if isinstance(gray, str) else self._opened(gray)
+                waiting.append(opened)
+                lines += len(opened.strips) if isinstance(opened, _Opened) else 0
+                # as many as there are, so that the batches of each width are full; pages hold many
+                if lines >= MOST_LINES:
+                    rows += self._rows(waiting)
+                    waiting.clear()
+                    lines = 0
         rows += self._rows(waiting)
         for row, path in zip(rows, paths, strict=True):
             row["path"] = path
@@ -128,20 +132,27 @@ class Reader:
             "lines": [_line(line) for line in lines],
         }
 
-    def _open(self, path: str) -> _Opened | str:
-        """The lines of an image, ready for the network, or what is wrong with it."""
-        try:
-            gray = image.decode(address.read(path))
-        except (ImageError, OSError) as error:
-            return str(error)
+    def _opened(self, gray: Gray) -> _Opened | str:
+        """The lines of an image, ready for the network; or why they cannot be found."""
         height, width = gray.shape
-        lines = self._recognizer.page_lines(gray)
+        try:
+            lines = self._recognizer.page_lines(gray)
+        except Exception as error:  # one image among millions shall not end the reading of all
+            return f"Its lines cannot be found: {error}"
         if lines is None:
             return _Opened([self._strip(gray, None)], width, height)
         return _Opened([self._strip(each.strip.pixels, each) for each in lines], width, height)
 
     def _strip(self, gray: Gray, found: FoundLine | None) -> _Strip:
         return _Strip(prepare(gray, self._recognizer.manifest.input), gray.shape[1], found)
+
+
+def _decoded(path: str) -> Gray | str:
+    """The pixels of an image, or what is wrong with it."""
+    try:
+        return image.decode(address.read(path))
+    except (ImageError, OSError) as error:
+        return str(error)
 
 
 def packed(bundle: Path) -> dict[str, bytes]:
