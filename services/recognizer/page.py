@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recognizer.bands import ink_mask
-from recognizer.cut import CutError, Strip, cut, usual_reach
+from recognizer.course import CutError
+from recognizer.cut import Strip, cut, usual_reach
 from recognizer.image import Gray
 from recognizer.layout import Line, Points, reading_order
 from recognizer.maps import Detector, fit
@@ -31,24 +32,32 @@ class FoundLine:
     strip: Strip
 
 
-def find_lines(
-    page: Gray, detector: Detector, wanted: Callable[[], bool] = lambda: True
-) -> list[FoundLine]:
-    """The lines of a page in reading order. What cannot be cut out is left out.
+def find_lines(page: Gray, detector: Detector) -> list[Line]:
+    """The lines of a page in reading order, in its pixels.
 
     Args:
         page: dark ink on light paper, shape (height, width), of any size.
-        wanted: asked between two lines; false leaves out those that follow.
     """
     height, width = page.shape
     lines = [_within(line, width, height) for line in trace(detector.maps(page))]
-    usual = usual_reach(lines, height)
+    return [lines[index] for index in reading_order(lines)]
+
+
+def cut_lines(
+    page: Gray, lines: Sequence[Line], wanted: Callable[[], bool] = lambda: True
+) -> list[FoundLine]:
+    """The images of the lines of a page. What cannot be cut out is left out.
+
+    Args:
+        wanted: asked between two lines; false leaves out those that follow.
+    """
+    usual = usual_reach(lines, page.shape[0])
     found = []
-    for index in reading_order(lines):
+    for line in lines:
         if not wanted():
             break
         with suppress(CutError):
-            found.append(FoundLine(lines[index], cut(page, lines[index], usual)))
+            found.append(FoundLine(line, cut(page, line, usual)))
     return found
 
 
@@ -58,21 +67,21 @@ def may_be_page(gray: Gray) -> bool:
     return bool(height >= LEAST_HEIGHT and width <= MOST_ASPECT * height)
 
 
-def is_page(found: Sequence[FoundLine], page: Gray) -> bool:
+def is_page(lines: Sequence[Line], page: Gray) -> bool:
     """Whether these lines make the image a page, and not one line or word that fills it."""
-    if not found or _held(found, page) < MOST:
+    if not lines or _held(lines, page) < MOST:
         return False
-    _, top, _, bottom = found[0].line.box
-    return len(found) > 1 or bool(bottom - top < ALONE * page.shape[0])
+    _, top, _, bottom = lines[0].box
+    return len(lines) > 1 or bool(bottom - top < ALONE * page.shape[0])
 
 
-def _held(found: Sequence[FoundLine], page: Gray) -> float:
+def _held(lines: Sequence[Line], page: Gray) -> float:
     """The share of the page's ink that lies in the boxes of its lines."""
     small, scale = fit(page)
     ink = ink_mask(small)
     held = np.zeros_like(ink)
-    for each in found:
-        left, top, right, bottom = (int(value / scale) for value in each.line.box)
+    for line in lines:
+        left, top, right, bottom = (int(value / scale) for value in line.box)
         held[top : bottom + 1, left : right + 1] = True
     return float((ink & held).sum()) / max(int(ink.sum()), 1)
 

@@ -23,7 +23,7 @@ from recognizer.manifest import DECODERS as DECODERS
 from recognizer.manifest import Decoder as Decoder
 from recognizer.manifest import Manifest
 from recognizer.maps import Detector
-from recognizer.page import FoundLine, find_lines, is_page, may_be_page
+from recognizer.page import FoundLine, cut_lines, find_lines, is_page, may_be_page
 from recognizer.prepare import Ink, Prepared, prepare
 from recognizer.reading import Alternative, Character, Reading, calibrated, mean_confidence
 from recognizer.session import open_session, reason_of
@@ -154,7 +154,7 @@ class Recognizer:
 
     def lines(self, page: Gray, wanted: Callable[[], bool] = lambda: True) -> list[FoundLine]:
         """The lines of a page in reading order, found by the bundle's detector or by `Bands`."""
-        return find_lines(page, self._detector, wanted)
+        return cut_lines(page, find_lines(page, self._detector), wanted)
 
     def page_lines(
         self, gray: Gray, wanted: Callable[[], bool] = lambda: True
@@ -162,8 +162,8 @@ class Recognizer:
         """The lines of an image that is a page; None of one that shows a word or a line."""
         if "line" not in self.manifest.levels or not may_be_page(gray):
             return None
-        found = self.lines(gray, wanted)
-        return found if is_page(found, gray) else None
+        lines = find_lines(gray, self._detector)
+        return cut_lines(gray, lines, wanted) if is_page(lines, gray) else None
 
     def read_any(
         self, images: Sequence[Gray], *, level: AskedLevel = "auto", decoder: Decoder = "greedy"

@@ -9,10 +9,12 @@ import pytest
 from PIL import Image, ImageFilter
 
 from page_tree import INK, PAPER, Written, draw_page
-from recognizer.cut import TALLEST, CutError, Reach, _grown, usual_reach
+from recognizer.course import CutError
+from recognizer.cut import Reach, usual_reach
 from recognizer.cut import cut as cut_strip
 from recognizer.image import Gray
 from recognizer.layout import Line
+from recognizer.sampling import TALLEST, grown
 
 USUAL = Reach(30, 12)
 STRAIGHT = Written("bars")
@@ -183,7 +185,7 @@ def test_without_polygons_it_follows_the_spacing_of_the_lines() -> None:
 def test_a_mask_grows_as_pillow_would_have_it_grow(reach: int) -> None:
     mask = (np.random.default_rng(0).random((40, 60)) > 0.97).astype(np.uint8) * np.uint8(255)
     wanted = np.asarray(Image.fromarray(mask).filter(ImageFilter.MaxFilter(2 * reach + 1)))
-    assert (_grown(mask, reach) == wanted).all()
+    assert (grown(mask, reach) == wanted).all()
 
 
 @pytest.mark.parametrize(("width", "height"), [(20_000, 300), (2_500, 2_000)])

@@ -7,7 +7,7 @@ from bundles import bars
 from pictures import scrawl
 from recognizer.bands import Bands
 from recognizer.image import decode
-from recognizer.page import find_lines, is_page, may_be_page
+from recognizer.page import cut_lines, find_lines, is_page, may_be_page
 from recognizer.reading import Character, Reading, joint_confidence
 from recognizer.recognizer import Recognizer
 from sheets import TEXTS, sheet
@@ -19,9 +19,9 @@ def test_lines_of_a_page_are_found_in_order(ruled: bool) -> None:
     page, lines = sheet(ruled=ruled)
     found = find_lines(page, Bands())
     assert len(found) == len(TEXTS)
-    scores = compare([each.line for each in found], lines, (page.shape[0], page.shape[1]))
+    scores = compare(found, lines, (page.shape[0], page.shape[1]))
     assert scores.matched == len(TEXTS)
-    feet = [each.line.baseline[0][1] for each in found]
+    feet = [each.baseline[0][1] for each in found]
     assert feet == sorted(feet)
     assert is_page(found, page)
 
@@ -29,12 +29,12 @@ def test_lines_of_a_page_are_found_in_order(ruled: bool) -> None:
 def test_a_found_baseline_lies_under_the_letters() -> None:
     page, lines = sheet()
     for each, line in zip(find_lines(page, Bands()), lines, strict=True):
-        assert abs(each.line.baseline[0][1] - line.baseline[0][1]) < 15
+        assert abs(each.baseline[0][1] - line.baseline[0][1]) < 15
 
 
 def test_columns_of_a_strip_are_places_of_its_page() -> None:
     page, lines = sheet(["oooo oooo"], left=300)
-    (found,) = find_lines(page, Bands())
+    (found,) = cut_lines(page, find_lines(page, Bands()))
     dark = np.flatnonzero((found.strip.pixels < 128).any(axis=0))
     left, top, right, bottom = found.strip.box(float(dark[0]), float(dark[-1] + 1))
     assert left == pytest.approx(lines[0].box[0], abs=4)
@@ -50,7 +50,7 @@ def test_nothing_is_found_where_nothing_is_written() -> None:
 @pytest.mark.parametrize("shape", [(3, 900), (900, 3), (40, 40), (2000, 1500)])
 def test_noise_of_any_shape_is_survived(shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    for each in find_lines(noise, Bands()):
+    for each in cut_lines(noise, find_lines(noise, Bands())):
         left, top, right, bottom = each.line.box
         assert left >= 0 <= top
         assert right < shape[1]

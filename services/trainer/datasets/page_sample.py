@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from recognizer import image
-from recognizer.cut import CutError, Reach, cut, usual_reach
+from recognizer.course import CutError
+from recognizer.cut import Reach, cut, usual_reach
 from recognizer.image import Gray
 from recognizer.layout import Points
 from trainer.datasets import alto, page_xml

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from recognizer.cut import CutError, cut, usual_reach
+from recognizer.course import CutError
+from recognizer.cut import cut, usual_reach
 from recognizer.layout import Points
 from recognizer.page import FoundLine
 from recognizer.recognizer import Decoder, Recognizer
