@@ -14,7 +14,6 @@ from rich.markup import escape
 
 from recognizer.errors import RecognizerError
 from trainer.settings import Settings, load
-from trainer.sizes import OPTIMIZERS
 
 if TYPE_CHECKING:
     from handwriting import Client
@@ -67,20 +66,6 @@ Model = Annotated[
         help="A bundle folder, models:/... or runs:/... Default: MODEL_URI.",
     ),
 ]
-Augmentation = Annotated[
-    float,
-    typer.Option(min=0, max=1, help="Share of the images that are bent, stretched and blurred."),
-]
-Dropout = Annotated[
-    float | None,
-    typer.Option(
-        min=0,
-        max=0.9,
-        help="Share of the features left out at random; less where much is read, more where "
-        "little is. Default: that of the size.",
-    ),
-]
-Optimizer = Annotated[str, typer.Option(help=f"{', '.join(OPTIMIZERS)}.")]
 Force = Annotated[bool, typer.Option("--force", help="Promote even if the gate says no.")]
 Decoder = Annotated[
     str, typer.Option(help="greedy (fast), beam (with the language model) or lexicon.")

@@ -8,17 +8,15 @@ import typer
 from rich.status import Status
 
 from trainer.cli.common import (
-    Augmentation,
     Datasets,
-    Dropout,
     Failure,
-    Optimizer,
     app,
     choice,
     console,
     reported,
     settings,
 )
+from trainer.cli.options import Augmentation, BatchSize, Dropout, LearningRate, Optimizer
 from trainer.cli.train import Stop
 from trainer.datasets.base import Split
 from trainer.recipe import Recipe
@@ -125,8 +123,8 @@ def fit(
     size: Annotated[str, typer.Option(help=", ".join(SIZES) + ".")] = "small",
     epochs: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
     minutes: Annotated[float | None, typer.Option(min=0.0, help="Time budget.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 16,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="At its highest.")] = 1.5e-3,
+    batch_size: BatchSize = 16,
+    learning_rate: LearningRate = 1.5e-3,
     augmentation: Augmentation = 1.0,
     dropout: Dropout = None,
     optimizer: Optimizer = "muon",

@@ -11,17 +11,27 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainer.cli.common import (
-    Augmentation,
     Datasets,
-    Dropout,
     Failure,
     Force,
-    Optimizer,
     app,
     choice,
     console,
     reported,
     settings,
+)
+from trainer.cli.options import (
+    Augmentation,
+    BatchSize,
+    Dropout,
+    Epochs,
+    FromScratch,
+    LearningRate,
+    Minutes,
+    Optimizer,
+    Patience,
+    Seed,
+    Size,
 )
 from trainer.cli.versions import tell
 from trainer.recipe import Recipe
@@ -45,20 +55,11 @@ def train(
         str,
         typer.Option(help="lines, or characters: a classifier of EMNIST's single characters."),
     ] = "lines",
-    size: Annotated[
-        str | None, typer.Option(help=f"{', '.join(SIZES)}. Default: TRAIN_SIZE.")
-    ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
-    minutes: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0, help="Time budget of the training itself; testing and the gate come on top."
-        ),
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 16,
-    learning_rate: Annotated[
-        float, typer.Option(min=0.0, help="At its highest, after the warm-up.")
-    ] = 1.5e-3,
+    size: Size = None,
+    epochs: Epochs = 50,
+    minutes: Minutes = None,
+    batch_size: BatchSize = 16,
+    learning_rate: LearningRate = 1.5e-3,
     train_ratio: Annotated[
         float | None,
         typer.Option(
@@ -74,20 +75,16 @@ def train(
     split_seed: Annotated[
         int, typer.Option(min=0, help="Of that division: another one gives other splits.")
     ] = 1,
-    patience: Annotated[
-        int, typer.Option(min=1, help="Epochs without a better validation CER before it stops.")
-    ] = 10,
+    patience: Patience = 10,
     augmentation: Augmentation = 1.0,
     dropout: Dropout = None,
     optimizer: Optimizer = "muon",
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")] = 1,
+    seed: Seed = 1,
     name: Annotated[str, typer.Option(help="Of the run and of its checkpoint.")] = "default",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint of --name.")
     ] = False,
-    from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Random weights instead of the starter's.")
-    ] = False,
+    from_scratch: FromScratch = False,
     force: Force = False,
 ) -> None:
     """Train a version, register it, promote it if it reads no worse than the current one.
