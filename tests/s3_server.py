@@ -1,13 +1,14 @@
 """A bucket: as much of the protocol of S3 as it takes to list, read, write and delete files."""
 
 import io
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 
 @contextmanager
@@ -44,7 +45,14 @@ def bucket_server(files: dict[str, bytes]) -> Iterator[str]:
 
         def do_POST(self) -> None:
             path, query = self._asked()
-            self._body()
+            body = self._body()
+            if "delete" in query:
+                keys = [unescape(key) for key in re.findall(r"<Key>(.*?)</Key>", body.decode())]
+                for key in keys:
+                    files.pop(f"{path.rstrip('/')}/{key}", None)
+                gone = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
+                self._answer(200, f"<DeleteResult>{gone}</DeleteResult>".encode())
+                return
             if "uploads" in query:
                 parts[path] = {}
                 name, answer = "InitiateMultipartUploadResult", "<UploadId>u</UploadId>"
@@ -62,6 +70,8 @@ def bucket_server(files: dict[str, bytes]) -> Iterator[str]:
             elif source := self.headers.get("x-amz-copy-source"):
                 files[path] = files[unquote(source).lstrip("/")]
                 self._answer(200, b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")
+            elif self.headers.get("If-None-Match") == "*" and path in files:
+                self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
             else:
                 files[path] = data
                 self._answer(200)

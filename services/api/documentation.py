@@ -4,9 +4,29 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api.errors import CLIENT_GONE, INTERNAL, KINDS, UNAUTHORIZED, Kind
+from api.errors import (
+    INTERNAL,
+    KINDS,
+    UNAUTHORIZED,
+    BadBase64Error,
+    DrainingError,
+    FetchError,
+    FieldError,
+    Kind,
+    NoModelError,
+    OverloadedError,
+    TooManyBytesError,
+    UnsupportedBodyError,
+    UrlRefusedError,
+)
 from api.keys import HEADER, OPEN
 from api.schemas import Problem
+from recognizer.errors import (
+    ImageTooLargeError,
+    ReadingError,
+    UnreadableImageError,
+    UnsupportedImageError,
+)
 
 DESCRIPTION = """Reads handwriting in images of words and lines. Every call below can be tried here.
 
@@ -17,16 +37,17 @@ DESCRIPTION = """Reads handwriting in images of words and lines. Every call belo
 
 TAGS = [
     {"name": "read", "description": "Text from images."},
+    {"name": "corrections", "description": "What people made of readings, to train on."},
     {"name": "model", "description": "The version that reads them."},
     {"name": "health", "description": "For whoever runs the service."},
 ]
 
 
-def _problems() -> dict[int | str, dict[str, Any]]:
+def problems(*errors: type[Exception]) -> dict[int | str, dict[str, Any]]:
+    """The documented answers for these errors, and for one that nobody expects, by status."""
     kinds: dict[int, list[Kind]] = {}
-    for kind in dict.fromkeys((*KINDS.values(), INTERNAL)):
-        if kind not in (UNAUTHORIZED, CLIENT_GONE):  # see `ask_for_keys`; nobody sees the other
-            kinds.setdefault(kind.status, []).append(kind)
+    for kind in dict.fromkeys((*(KINDS[error] for error in errors), INTERNAL)):
+        kinds.setdefault(kind.status, []).append(kind)
     return {status: _problem(found) for status, found in sorted(kinds.items())}
 
 
@@ -49,7 +70,20 @@ def _problem(kinds: list[Kind]) -> dict[str, Any]:
     }
 
 
-PROBLEMS = _problems()
+IMAGE_ERRORS = (
+    UnreadableImageError,
+    BadBase64Error,
+    TooManyBytesError,
+    ImageTooLargeError,
+    UnsupportedImageError,
+    UnsupportedBodyError,
+    FieldError,
+    OverloadedError,
+    DrainingError,
+)
+"""Of every route that takes an image."""
+
+PROBLEMS = problems(*IMAGE_ERRORS, FetchError, UrlRefusedError, ReadingError, NoModelError)
 """The problems of the routes that read images, by status."""
 
 

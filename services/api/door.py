@@ -14,7 +14,7 @@ class Door:
     """
 
     def __init__(self, app: ASGIApp, admission: Admission, paths: frozenset[str]) -> None:
-        """`paths`: those that read images."""
+        """`paths`: those that take images."""
         self._app = app
         self._admission = admission
         self._paths = paths

@@ -106,6 +106,20 @@ class Engine:
             except TimeoutError:
                 raise self.admission.late(self._deadline) from None
 
+    async def size(self, file: bytes) -> tuple[int, int]:
+        """Width and height of an image file, upright. Raises as `read`."""
+        self.admission.check_room()
+        with self.admission.enter():
+            try:
+                async with asyncio.timeout(self._deadline):
+                    loop = asyncio.get_running_loop()
+                    height, width = await loop.run_in_executor(
+                        self._preparing, lambda: self._decoded(file).shape
+                    )
+                    return width, height
+            except TimeoutError:
+                raise self.admission.late(self._deadline) from None
+
     async def _answer(self, model: Served, image: bytes | Gray, asked: Asked) -> Read | Page:
         loop = asyncio.get_running_loop()
         job = Job(model, image, asked, loop, loop.create_future())
@@ -151,13 +165,13 @@ class Engine:
         for pool in (self._preparing, self._inferring, self._decoding):
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def _decoded(self, file: bytes) -> Gray:
+        return image.decode(file, max_pixels=self._max_pixels)
+
     @_answered
     def _prepare(self, job: Job) -> None:
         began = perf_counter()
-        if isinstance(job.image, bytes):
-            gray = image.decode(job.image, max_pixels=self._max_pixels)
-        else:
-            gray = job.image
+        gray = self._decoded(job.image) if isinstance(job.image, bytes) else job.image
         job.image = b""
         decoded = perf_counter()
         lines = self._page_lines(job, gray)

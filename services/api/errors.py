@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from api.schemas import FieldProblem, Problem
+from corrections.errors import NoSuchCorrectionError
 from recognizer.errors import (
     ImageTooLargeError,
     ReadingError,
@@ -84,6 +85,22 @@ class DrainingError(UnavailableError):
     """The service is stopping: it finishes what it accepted and takes nothing more."""
 
 
+class CorrectionsOffError(ApiError):
+    """Nobody has said where corrections are to be kept."""
+
+
+class CorrectionsUnavailableError(UnavailableError):
+    """The folder or the bucket of corrections does not do what was asked."""
+
+
+class CorrectionsFullError(ApiError):
+    """What may be kept of corrections is used up."""
+
+
+class OtherOriginError(ApiError):
+    """A page of another site tries to leave something here."""
+
+
 class ClientGoneError(ApiError):
     """Whoever asked has closed the connection. Never seen by a client."""
 
@@ -128,6 +145,13 @@ KINDS: dict[type[Exception], Kind] = {
     RequestValidationError: INVALID,
     ReadingError: Kind(422, "not-offered", "The model does not offer this"),
     UnauthorizedError: UNAUTHORIZED,
+    OtherOriginError: Kind(403, "other-origin", "Pages of other sites may not do this"),
+    CorrectionsOffError: Kind(404, "corrections-off", "Corrections are not kept here"),
+    NoSuchCorrectionError: Kind(404, "no-such-correction", "There is no such correction"),
+    CorrectionsUnavailableError: Kind(
+        503, "corrections-unavailable", "Corrections cannot be read or written now"
+    ),
+    CorrectionsFullError: Kind(507, "corrections-full", "There is no room for corrections"),
     NoModelError: Kind(503, "no-model", "No model is ready"),
     OverloadedError: Kind(503, "overloaded", "Too many images are waiting"),
     DrainingError: Kind(503, "stopping", "The service is stopping"),

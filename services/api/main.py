@@ -12,7 +12,7 @@ from api.headers import Cors, SecurityHeaders
 from api.keys import KeyCheck
 from api.middleware import BodyLimit, Telemetry
 from api.registry import Registry
-from api.routes import PATHS, READING, ROUTERS, predict_url
+from api.routes import IMAGES, PATHS, ROUTERS, predict_url
 from api.service import Service
 from api.settings import Settings, load_settings
 
@@ -45,7 +45,7 @@ def create_app(
         max_bytes=settings.max_upload_bytes,
         paths={"/predict/batch": settings.max_batch_bytes},
     )
-    app.add_middleware(Door, admission=service.admission, paths=READING)
+    app.add_middleware(Door, admission=service.admission, paths=IMAGES)
     if settings.api_keys:
         also_open = frozenset({"/metrics"} if settings.metrics_open else ())
         app.add_middleware(KeyCheck, keys=settings.api_keys, also_open=also_open)

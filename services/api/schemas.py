@@ -162,6 +162,32 @@ class BatchPrediction(BaseModel):
     timing_ms: BatchTiming
 
 
+class KeptCorrection(BaseModel):
+    id: str = Field(examples=["9f2c4e61d1b0a7c35f86c8d2e4b19d03a5b7c6d8e9f00112233445566778899a"])
+    bytes: int = Field(examples=[48_112])
+    saved_at: datetime
+
+
+class Corrections(BaseModel):
+    """What is kept of corrections."""
+
+    kept: bool = Field(examples=[True], description="Whether they are: CORRECTIONS_DIR is set.")
+    corrections: int = Field(examples=[12])
+    bytes: int = Field(examples=[577_344])
+    most_bytes: int = Field(examples=[1_000_000_000], description="CORRECTIONS_MAX_BYTES.")
+    days: float | None = Field(
+        examples=[365.0], description="CORRECTIONS_DAYS; null: until somebody deletes them."
+    )
+    latest: list[KeptCorrection] = Field(description="The newest first, at most 100.")
+
+
+class SavedCorrection(BaseModel):
+    id: str = Field(examples=["9f2c4e61d1b0a7c35f86c8d2e4b19d03a5b7c6d8e9f00112233445566778899a"])
+    lines: int = Field(examples=[3])
+    new: bool = Field(examples=[True], description="False: the same was there already.")
+    saved_at: datetime
+
+
 class Live(BaseModel):
     status: Literal["alive"] = Field("alive", examples=["alive"])
 
@@ -201,6 +227,10 @@ class ModelState(BaseModel):
     stage: str = Field(examples=["Production"])
     model_uri: str = Field(examples=["models:/handwriting/Production"])
     run_id: str | None = Field(examples=["0ba2f0e5a3be4f3e8e3f6a1d9c5b7a10"])
+    registry_url: str | None = Field(
+        examples=["http://127.0.0.1:5000/#/models/handwriting/versions/2"],
+        description="The version on MLflow's page.",
+    )
     metrics: dict[str, float] = Field(examples=[{"test_cer": 0.081}])
     tags: dict[str, str] = Field(
         examples=[{"gate.decision": "promoted", "gate.cer": "0.081"}],

@@ -12,6 +12,7 @@ from api import uploads
 from api.admission import Admission
 from api.board import Board
 from api.cache import Cache
+from api.corrections import Keeper
 from api.engine import Engine
 from api.errors import FieldError, UrlRefusedError
 from api.fetch import Fetcher
@@ -64,6 +65,7 @@ class Service:
             Cache(settings.model_cache_dir, settings.mlflow_tracking_uri, settings.model_uri),
             partial(open_bundle, threads=share.threads_inside, alone_threads=cores()),
         )
+        self.keeper = Keeper(settings)
         hosts = settings.image_url_hosts
         self.fetcher = (
             Fetcher(hosts, max_bytes=settings.max_upload_bytes, seconds=settings.image_url_seconds)
@@ -104,7 +106,8 @@ class Service:
         self.watcher.start()
         if self.board:
             await self._can_read(self.board)
-        yield
+        async with self.keeper.sweeping():
+            yield
         self.watcher.stop()
         self.engine.close()
 

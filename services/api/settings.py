@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     image_url_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
+    corrections_dir: str = ""
+    corrections_days: Annotated[float, Field(ge=0, le=36500)] = 0.0
+    corrections_max_bytes: Annotated[int, Field(ge=1024, le=1024**5)] = 1_000_000_000
+    mlflow_public_url: Annotated[str, Field(pattern=r"^(https?://[^\s\"<>]+)?$")] = ""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
@@ -100,6 +105,13 @@ class Settings(BaseSettings):
     @property
     def address(self) -> Address:
         return Address.parse(self.model_uri)
+
+    @property
+    def mlflow_page(self) -> str | None:
+        """Where browsers find MLflow's page; None where nobody has said it."""
+        inside = self.mlflow_tracking_uri
+        found = self.mlflow_public_url or (inside if inside.startswith("http") else "")
+        return found.rstrip("/") or None
 
     @property
     def processes(self) -> int:

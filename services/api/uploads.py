@@ -42,15 +42,26 @@ async def one(request: Request, *, max_bytes: int) -> bytes:
         ApiError: no such field, several, or not an image file's bytes.
     """
     async with _form(request, max_bytes) as form:
-        values = _values(form, "image")
-        if len(values) > 1:
-            raise FieldError(
-                "image", f"{len(values)} images were sent; send several to /predict/batch."
-            )
-        upload = await _upload(values[0], max_bytes)
+        upload = await _upload(_only(form, "image"), max_bytes)
     if isinstance(upload.file, ApiError):
         raise upload.file
     return upload.file
+
+
+async def one_and_text(request: Request, field: str, *, max_bytes: int) -> tuple[bytes, str]:
+    """The image in the field `image` of a form, and the text in another field.
+
+    Raises:
+        ApiError: either is missing or there several times, or not what it should be.
+    """
+    async with _form(request, max_bytes) as form:
+        upload = await _upload(_only(form, "image"), max_bytes)
+        text = _only(form, field)
+        if not isinstance(text, str):
+            text = (await text.read()).decode("utf-8", errors="replace")
+    if isinstance(upload.file, ApiError):
+        raise upload.file
+    return upload.file, text
 
 
 async def many(request: Request, *, max_bytes: int, most: int) -> list[Upload]:
@@ -114,12 +125,22 @@ async def _form(request: Request, max_bytes: int) -> AsyncIterator[FormData]:
         yield form
 
 
+def _only(form: FormData, field: str) -> UploadFile | str:
+    values = _values(form, field)
+    if len(values) > 1:
+        several = "send several images to /predict/batch" if field == "image" else "send one"
+        raise FieldError(field, f"{field} was sent {len(values)} times; {several}.")
+    return values[0]
+
+
 def _values(form: FormData, field: str) -> list[UploadFile | str]:
     values = form.getlist(field)
     if not values:
         others = ", ".join(sorted(set(form))[:5])[:200]
         sent = f"the form has: {others}" if others else "the form is empty"
-        raise FieldError(field, f"Send an image file or its base64 in the field {field!r}; {sent}.")
+        image = field in ("image", "images")
+        what = "an image file or its base64" if image else "JSON"
+        raise FieldError(field, f"Send {what} in the field {field!r}; {sent}.")
     return values
 
 

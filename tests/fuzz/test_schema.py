@@ -26,7 +26,7 @@ api_key = "{KEY}"
 positive_data_acceptance.enabled = false
 
 [[operations]]
-include-path-regex = "^/predict(/batch)?$"
+include-path-regex = "^/(predict(/batch)?|corrections)$"
 include-method = "POST"
 checks.negative_data_rejection.enabled = false
 """
@@ -45,6 +45,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         "IMAGE_URL_HOSTS": "images.example.org",
         "IMAGE_URL_SECONDS": "1",
         "CORS_ORIGINS": "*",
+        "CORRECTIONS_DIR": str(path / "corrections"),
         "LOG_LEVEL": "WARNING",
     }
     with Api(path, **settings) as server:
@@ -67,7 +68,7 @@ def run(server: Api, folder: Path, *options: str) -> None:
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     asked = re.search(r"(\d+) generated", done.stdout)
     assert asked
-    assert "Selected: 9/9" in done.stdout
+    assert "Selected: 12/12" in done.stdout
     print(f"{asked[1]} calls")
 
 

@@ -4,6 +4,7 @@ from fastapi.routing import APIRoute
 
 from api.routes import (
     batch,
+    corrections,
     docs,
     health,
     home,
@@ -19,6 +20,7 @@ ROUTERS = (
     predict_json.router,
     predict_url.router,
     batch.router,
+    corrections.router,
     model.router,
     health.router,
     metrics.router,
@@ -26,13 +28,13 @@ ROUTERS = (
     docs.router,
 )
 
-READING = frozenset(
+IMAGES = frozenset(
     route.path
     for router in ROUTERS
     for route in router.routes
-    if isinstance(route, APIRoute) and "read" in router.tags
+    if isinstance(route, APIRoute) and ("read" in router.tags or route.path == "/corrections")
 )
-"""The paths that read images."""
+"""The paths that take images."""
 
 PATHS = frozenset(
     route.path for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)

@@ -1,7 +1,11 @@
+from urllib.parse import quote
+
 from fastapi import APIRouter
 
 from api.schemas import Limits, ModelState
 from api.service import Parts
+from api.serving import Version
+from api.settings import Settings
 from recognizer.recognizer import MOST_ALTERNATIVES
 
 router = APIRouter(tags=["model"])
@@ -19,6 +23,7 @@ async def model_state(service: Parts) -> ModelState:
         stage=serving.address.label,
         model_uri=settings.model_uri,
         run_id=version.run_id if version else None,
+        registry_url=_page_of(settings, version) if version else None,
         metrics=version.metrics if version else {},
         tags=version.tags if version else {},
         gate=status.gate,
@@ -39,3 +44,8 @@ async def model_state(service: Parts) -> ModelState:
         reload_error=status.reload_error,
         from_cache=bool(model and model.from_cache),
     )
+
+
+def _page_of(settings: Settings, version: Version) -> str | None:
+    home = settings.mlflow_page
+    return home and f"{home}/#/models/{quote(version.name)}/versions/{version.version}"

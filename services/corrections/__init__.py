@@ -1,0 +1,1 @@
+"""What people corrected in readings: how it is kept, by the API, and found, by the trainer."""

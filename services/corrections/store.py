@@ -1,0 +1,219 @@
+"""Corrections in a folder or a bucket: one object each, which is there whole or not at all."""
+
+import hashlib
+import io
+import os
+import re
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, from_url
+from pydantic import ValidationError
+
+from corrections.errors import NoSuchCorrectionError, StoreError
+from corrections.record import Correction, Record
+
+SUFFIX = ".zip"
+RECORD = "correction.json"
+IMAGE = "image"
+
+STALE_SECONDS = 3600
+"""What is being written for longer was left behind by a process that is no more."""
+
+_ID = re.compile(r"[0-9a-f]{64}")
+_UNFINISHED = re.compile(r"[0-9a-f]{64}\.zip#\d+")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One correction in the listing."""
+
+    id: str
+    bytes: int
+    saved_at: datetime
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One correction, read."""
+
+    record: Record
+    image: bytes
+    """The file as it was sent."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What became of a correction that was to be kept."""
+
+    record: Record
+    bytes: int
+    """That it takes; 0 where the same was there already."""
+
+    @property
+    def new(self) -> bool:
+        return self.bytes > 0
+
+
+class Store:
+    """Corrections at one place. Safe to share by threads and by processes.
+
+    Each is a zip file, named by the digest of its content, with the image as it was sent and a
+    JSON file. It appears under its name at once when all of it is written, and a folder is told
+    to write it to the disk before it counts as saved.
+    """
+
+    def __init__(self, location: str) -> None:
+        """Open a folder, which is made, or a bucket: `s3://NAME/PREFIX`, `gs://`, `az://`.
+
+        Buckets take their credentials from the environment as the tools of their makers do.
+
+        Raises:
+            StoreError: no such kind of place, or the folder cannot be made.
+        """
+        self.location = location
+        self._folder = None if "://" in location else Path(location)
+        with _reported(f"cannot be opened at {location!r}"):
+            if self._folder is None:
+                self._objects = from_url(location)
+            else:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._objects = LocalStore(self._folder)
+
+    def save(self, image: bytes, correction: Correction) -> Saved:
+        """Keep a correction; the same content is kept once.
+
+        Raises:
+            StoreError: it cannot be written; nothing of it is kept.
+        """
+        record = Record(
+            **correction.model_dump(),
+            image=hashlib.sha256(image).hexdigest(),
+            saved_at=datetime.now(UTC),
+        )
+        key = record.id + SUFFIX
+        data = _packed(image, record)
+        with _reported("cannot be written"):
+            try:
+                self._objects.put(key, data, mode="create")
+            except AlreadyExistsError:
+                return Saved(self.read(record.id).record, 0)
+            if self._folder is not None:
+                _sync(self._folder / key)
+                _sync(self._folder)
+        return Saved(record, len(data))
+
+    def entries(self) -> list[Entry]:
+        """All of them, the newest first. Raises `StoreError`."""
+        with _reported("cannot be listed"):
+            found = [
+                Entry(each["path"].removesuffix(SUFFIX), each["size"], each["last_modified"])
+                for some in self._objects.list()
+                for each in some
+                if _ID.fullmatch(each["path"].removesuffix(SUFFIX))
+            ]
+        return sorted(found, key=lambda each: each.saved_at, reverse=True)
+
+    def read(self, id: str) -> Stored:
+        """One of them, checked to be whole.
+
+        Raises:
+            NoSuchCorrectionError: there is none of this id.
+            StoreError: it cannot be read, or is damaged.
+        """
+        with _reported("cannot be read"), _known(id):
+            data = self._objects.get(id + SUFFIX).bytes()
+        try:
+            with zipfile.ZipFile(io.BytesIO(bytes(data))) as archive:
+                stored = Stored(
+                    Record.model_validate_json(archive.read(RECORD)), archive.read(IMAGE)
+                )
+        except (zipfile.BadZipFile, KeyError, ValidationError) as error:
+            raise StoreError(f"Correction {id} is damaged.") from error
+        if (
+            stored.record.id != id
+            or hashlib.sha256(stored.image).hexdigest() != stored.record.image
+        ):
+            raise StoreError(f"Correction {id} is damaged.")
+        return stored
+
+    def delete(self, id: str) -> None:
+        """Remove one, its image with it.
+
+        Raises:
+            NoSuchCorrectionError: there is none of this id.
+            StoreError: it cannot be removed.
+        """
+        with _reported("cannot be removed"), _known(id):
+            self._objects.head(id + SUFFIX)  # a bucket says nothing where there is none
+            self._objects.delete(id + SUFFIX)
+
+    def expire(self, days: float) -> int:
+        """Remove what was saved longer ago than this many days, and what was never finished.
+
+        Returns:
+            How many corrections were removed.
+
+        Raises:
+            StoreError: they cannot be listed or removed.
+        """
+        self._sweep()
+        last = datetime.now(UTC) - timedelta(days=days)
+        old = [each for each in self.entries() if each.saved_at < last]
+        for each in old:
+            with suppress(NoSuchCorrectionError):  # another process does the same
+                self.delete(each.id)
+        return len(old)
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed have left half written."""
+        if self._folder is None:
+            return
+        with _reported("cannot be listed"):
+            for file in self._folder.iterdir():
+                with suppress(FileNotFoundError):
+                    age = time.time() - file.stat().st_mtime
+                    if _UNFINISHED.fullmatch(file.name) and age > STALE_SECONDS:
+                        file.unlink()
+
+
+def _packed(image: bytes, record: Record) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(IMAGE, image)
+        archive.writestr(RECORD, record.model_dump_json(), zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _sync(path: Path) -> None:
+    """Wait until the disk has it: what is acknowledged must outlive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _known(id: str) -> Iterator[None]:
+    if not _ID.fullmatch(id):
+        raise NoSuchCorrectionError(f"There is no correction {id[:80]!r}.")
+    try:
+        yield
+    except FileNotFoundError:
+        raise NoSuchCorrectionError(f"There is no correction {id}.") from None
+
+
+@contextmanager
+def _reported(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        reason = str(error).split("\n", 1)[0]  # what follows is for programmers
+        raise StoreError(f"Corrections {what}: {reason}") from error
