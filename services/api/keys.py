@@ -20,9 +20,9 @@ from api.errors import UnauthorizedError, answer
 HEADER = "X-API-Key"
 
 # What shows no image and no reading: whoever watches the service has no key to lose, and a
-# browser loads the documentation before anybody can type one into it.
+# browser loads page and documentation before anybody can type one into them.
 OPEN = frozenset({"/", "/docs", "/openapi.json", "/health", "/health/live", "/health/ready"})
-OPEN_BELOW = ("/docs/",)
+OPEN_BELOW = ("/docs/", "/page/")
 
 _ENTRY = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]{1,64}):)?(?P<digest>[0-9a-f]{64})")
 

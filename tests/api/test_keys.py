@@ -87,10 +87,11 @@ async def test_no_body_is_read_before_the_key(client: httpx.AsyncClient) -> None
     problem(answer, 401, "no-key")
 
 
-async def test_health_numbers_and_documentation_stay_open(client: httpx.AsyncClient) -> None:
+async def test_health_numbers_and_pages_stay_open(client: httpx.AsyncClient) -> None:
     for path in ("/health", "/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json"):
         assert (await client.get(path)).status_code == 200
-    assert (await client.get("/")).status_code == 307
+    for path in ("/", "/page/main.js", "/page/page.css"):
+        assert (await client.get(path)).status_code == 200
 
 
 async def test_numbers_can_be_closed(

@@ -1,0 +1,49 @@
+// The API key, where the service wants one: kept for this tab, sent as X-API-Key.
+
+import { byId } from "./elements.js";
+
+const STORE = "handwriting.key";
+
+let asking = null;
+let refused = false;
+
+export const key = () => sessionStorage.getItem(STORE);
+
+export function forgetKey() {
+  sessionStorage.removeItem(STORE);
+}
+
+/** Whether somebody said "not now": what runs by itself does not ask again. */
+export const keyRefused = () => refused;
+
+/** Ask for a key; true once there is one. `wrong`: the one that was not known, if any. */
+export function askForKey(wrong) {
+  if (wrong && wrong !== key()) return Promise.resolve(true); // another was given meanwhile
+  asking ??= ask(Boolean(wrong)).finally(() => (asking = null));
+  return asking;
+}
+
+function ask(wrong) {
+  const dialog = byId("key");
+  const field = byId("key-field");
+  field.value = "";
+  field.toggleAttribute("aria-invalid", wrong);
+  byId("key-wrong").textContent = wrong ? "This key is not known here." : "";
+  dialog.showModal();
+  field.focus();
+  return new Promise((resolve) => {
+    const end = (given) => {
+      byId("key-form").onsubmit = byId("key-later").onclick = dialog.oncancel = null;
+      refused = !given;
+      if (dialog.open) dialog.close();
+      resolve(given);
+    };
+    byId("key-form").onsubmit = (event) => {
+      event.preventDefault();
+      sessionStorage.setItem(STORE, field.value.trim());
+      end(true);
+    };
+    byId("key-later").onclick = () => end(false);
+    dialog.oncancel = () => end(false);
+  });
+}

@@ -1,0 +1,101 @@
+// The foot of a card: which lines are checked, and saving them.
+
+import { corrections } from "./corrections.js";
+import { announce, button, make, plural } from "./elements.js";
+
+export class Saving {
+  #saved = null;
+  #busy = false;
+  #wrong = "";
+
+  /** `documentOf()`: what the image is a part of, when it is saved. */
+  constructor(item, lines, { documentOf, onall }) {
+    Object.assign(this, { item, lines, documentOf });
+    this.text = make("p", { class: "checked-text" });
+    this.hint = make("p", { class: "hint" });
+    this.wrong = make("p", { class: "wrong", role: "alert" });
+    this.all = button("All lines are right", "tick", onall);
+    this.button = button("Save corrections", null, () => this.save(), { class: "button small main" });
+    this.undo = button("Delete again", null, () => this.remove());
+    const row = make("div", { class: "foot-row" }, this.text, this.undo, this.all, this.button);
+    this.element = make("div", { class: "saving" }, row, this.wrong, this.hint);
+    this.#listener = () => this.show();
+    corrections.addEventListener("change", this.#listener);
+    this.show();
+  }
+
+  #listener;
+
+  /** The card is gone. */
+  end() {
+    corrections.removeEventListener("change", this.#listener);
+  }
+
+  /** Whether something was written here that is stored nowhere yet. */
+  get open() {
+    return this.lines.some((line) => line.edited) && this.#saved?.state !== this.#state;
+  }
+
+  /** What would be saved now. */
+  get #state() {
+    return JSON.stringify(this.lines.map(({ text, checked }) => checked && text));
+  }
+
+  show() {
+    const count = this.lines.filter((line) => line.checked).length;
+    const current = this.#saved?.state === this.#state;
+    this.element.hidden = !corrections.kept;
+    this.text.textContent = current
+      ? `Saved: ${plural(this.#saved.lines, "line")}.`
+      : `${count} of ${plural(this.lines.length, "line")} checked`;
+    this.all.hidden = count === this.lines.length;
+    this.button.hidden = current;
+    this.button.disabled = !count || this.#busy;
+    this.undo.hidden = !this.#saved;
+    this.undo.disabled = this.#busy;
+    this.wrong.textContent = this.#wrong;
+    const name = this.documentOf();
+    const part = name ? ` As a part of “${name}”.` : "";
+    this.hint.textContent = corrections.stored + part;
+  }
+
+  focus() {
+    if (!this.element.hidden && !this.button.disabled) this.button.focus();
+  }
+
+  save() {
+    return this.#do(async () => {
+      const state = this.#state;
+      const before = this.#saved;
+      const { id, lines } = await corrections.save(this.item, this.lines, this.documentOf());
+      this.#saved = { id, lines, state };
+      // the newer has all that the older had
+      if (before && before.id !== id) await corrections.remove(before.id);
+      announce(`Saved: ${plural(lines, "line")}.`);
+    }, this.undo);
+  }
+
+  remove() {
+    return this.#do(async () => {
+      await corrections.remove(this.#saved.id);
+      this.#saved = null;
+      announce("Deleted from the server.");
+    }, this.button);
+  }
+
+  async #do(work, next) {
+    this.#busy = true;
+    this.#wrong = "";
+    this.show();
+    try {
+      await work();
+    } catch (problem) {
+      this.#wrong = [problem.title, problem.detail].filter(Boolean).join(": ");
+      if (problem.kind === "corrections-off") corrections.refresh();
+    }
+    this.#busy = false;
+    const focused = this.element.contains(document.activeElement) || document.activeElement === document.body;
+    this.show();
+    if (focused && !next.hidden && !this.#wrong) next.focus();
+  }
+}

@@ -1,0 +1,57 @@
+// Calls to the service this page came from, and what goes wrong with them.
+
+import { askForKey, key, keyRefused } from "./keys.js";
+
+const BASE = new URL("../", import.meta.url);
+const KIND = "urn:handwriting:problem:";
+
+/** What the service answered in place of a reading, or that it did not answer. */
+export class Problem extends Error {
+  constructor({ type = "", title, detail = "", status = 0 }, retryAfter = null) {
+    super(title);
+    this.kind = type.startsWith(KIND) ? type.slice(KIND.length) : "";
+    this.title = title;
+    this.detail = detail;
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+export const address = (path) => new URL(path, BASE).href;
+
+/** The answer as JSON, null where there is none. Asks for a key where one is needed. */
+export async function ask(path, { byItself = false, ...request } = {}) {
+  for (;;) {
+    const sent = key();
+    const answer = await send(path, request, sent);
+    if (answer.ok) return answer.status === 204 ? null : answer.json();
+    const problem = await problemOf(answer);
+    const may = answer.status === 401 && !(byItself && keyRefused());
+    if (!may || !(await askForKey(sent))) throw problem;
+  }
+}
+
+async function send(path, request, sent) {
+  try {
+    const headers = sent ? { "X-API-Key": sent } : {};
+    return await fetch(address(path), { ...request, headers, cache: "no-store" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({
+      title: "The service cannot be reached",
+      detail: "Either it is not running, or the network is away.",
+    });
+  }
+}
+
+async function problemOf(answer) {
+  const retryAfter = Number(answer.headers.get("Retry-After")) || null;
+  try {
+    const told = await answer.json();
+    if (told.title) return new Problem({ ...told, status: answer.status }, retryAfter);
+  } catch {
+    // a proxy in between answers pages of its own
+  }
+  const { status } = answer;
+  return new Problem({ title: `The service answered ${status}`, status }, retryAfter);
+}
