@@ -16,7 +16,7 @@ export PYTHONPATH := $(CURDIR)/services
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-full test-compose lint train splits sweep promote transcribe lock clean
+.PHONY: help up test test-full test-compose lint train retrain splits sweep promote transcribe lock clean
 .PHONY: bench bench-reading bench-train bench-curve bench-serving bench-soak bench-transcribe
 
 help: ## Show this list
@@ -42,6 +42,9 @@ lint: $(DEV) ## Check style, imports, formatting, types, and dependencies for vu
 
 train: $(RUNTIME) ## Train and register a version (ARGS="--dataset lines ..."; ARGS=--help)
 	@exec $(WITH_ENV) $(PY) -m trainer train $(ARGS)
+
+retrain: $(RUNTIME) ## Let the version in production learn from corrections (ARGS=--help)
+	@exec $(WITH_ENV) $(PY) -m trainer retrain $(ARGS)
 
 splits: $(RAY) ## Train on several splits side by side, for mean and spread (ARGS=--help)
 	@exec $(WITH_ENV) $(PY) -m trainer splits $(ARGS)

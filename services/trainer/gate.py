@@ -8,9 +8,12 @@ from typing import Any, Literal
 from recognizer.recognizer import Recognizer
 from trainer.datasets.base import Dataset, Sample, is_made
 from trainer.datasets.synthetic import SyntheticDataset
-from trainer.evaluation import evaluate
+from trainer.evaluation import Evaluation, evaluate
 
 LARGEST_SET = 300
+
+TOLERANCE = 0.02
+"""Of the CER on other sets, for a version that has learnt from corrections."""
 
 Verdict = Literal["first", "promoted", "rejected", "forced"]
 
@@ -52,10 +55,10 @@ def frozen_sets(real: Sequence[Dataset]) -> dict[str, list[Sample]]:
     return sets
 
 
-def measure(bundle: Path, sets: Mapping[str, Sequence[Sample]]) -> dict[str, float]:
-    """Name of a set -> CER of a bundle on it, greedy decoder."""
+def measure(bundle: Path, sets: Mapping[str, Sequence[Sample]]) -> dict[str, Evaluation]:
+    """Name of a set -> what a bundle reads of it, greedy decoder."""
     recognizer = Recognizer.load(bundle)
-    return {name: evaluate(recognizer, samples).scores.cer for name, samples in sets.items()}
+    return {name: evaluate(recognizer, samples) for name, samples in sets.items()}
 
 
 def decide(
@@ -66,12 +69,15 @@ def decide(
     new_is_real: bool = True,
     incumbent_is_real: bool = False,
     divided: Sequence[str] = (),
+    corrected: Sequence[str] = (),
     force: bool = False,
 ) -> Decision:
     """Compare two versions on the frozen set.
 
     The mean over all sets must not be worse, nor the mean over the real ones: winning on
-    synthetic lines does not make up for losing on handwriting.
+    synthetic lines does not make up for losing on handwriting. A version that has learnt from
+    corrections must read others of them better, those it has not seen; for that the other sets
+    may be read worse by `TOLERANCE`.
 
     Args:
         new, current: name of a set -> CER; `current` is None without an incumbent.
@@ -80,13 +86,17 @@ def decide(
             not only lines made of fonts or of single characters.
         divided: sets that the new version learnt from in splits of its own. Either version may
             have been trained on what the other is judged by: no comparison is fair then.
+        corrected: sets of corrections that the new version learnt from.
         force: promote whatever the comparison says.
     """
     cer = _mean(new)
     if current is None or incumbent is None:
         return Decision("first", "Nothing was in production.", cer)
     held = _mean(current)
-    names = [name for name in new if name != "synthetic"]
+    frozen = [name for name in new if name not in corrected]
+    names = [name for name in frozen if name != "synthetic"]
+    held_out = [name for name in new if name in corrected]
+    allowed = 1 + TOLERANCE if corrected else 1
     said = f"CER {cer:.2%} against {held:.2%} of version {incumbent} ({_sets(new, current)})"
     fault = None
     if divided:
@@ -94,17 +104,25 @@ def decide(
             f"It learnt from {', '.join(divided)} in splits of its own, so that what it is "
             f"compared on, it or version {incumbent} may have been trained on"
         )
-    elif not names and incumbent_is_real and not new_is_real:
+    elif corrected and not held_out:
+        fault = (
+            "There are too few corrections to judge by: those of another document have to be held "
+            "out of training"
+        )
+    elif held_out and _mean(new, held_out) >= _mean(current, held_out):
+        fault = "It reads held-out corrections no better"
+    elif not corrected and not names and incumbent_is_real and not new_is_real:
         fault = (
             f"Version {incumbent} learnt from real handwriting, this one from made lines alone, "
             "and no real set is at hand to compare them on (`trainer fetch` brings one)"
         )
-    elif names and _mean(new, names) > _mean(current, names):
+    elif names and _mean(new, names) > allowed * _mean(current, names):
         fault = "It reads real handwriting worse"
-    elif cer > held:
+    elif _mean(new, frozen) > allowed * _mean(current, frozen):
         fault = "It reads the frozen set worse"
     if fault is None:
-        return Decision("promoted", f"It reads no worse: {said}.", cer, incumbent, held)
+        praise = "It reads corrections better" if corrected else "It reads no worse"
+        return Decision("promoted", f"{praise}: {said}.", cer, incumbent, held)
     if force:
         return Decision("forced", f"Forced. {fault}: {said}.", cer, incumbent, held)
     return Decision("rejected", f"{fault}: {said}.", cer, incumbent, held)

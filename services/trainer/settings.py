@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     model_uri: str = "models:/handwriting/Production"
     data_dir: Path = Path(".data/datasets")
     checkpoint_dir: Path = Path(".data/checkpoints")
+    corrections_dir: str = ""
     train_minutes: float = Field(default=5, gt=0)
     train_size: SizeName = "small"
     train_dataset: str = "synthetic"

@@ -12,9 +12,12 @@ import mlflow
 from recognizer.bundle import Bundle
 from recognizer.manifest import CARD
 from trainer import gate
+from trainer.changes import Changes
 from trainer.datasets.base import Dataset
 from trainer.datasets.catalogue import at_hand
+from trainer.datasets.corrections import is_corrections
 from trainer.datasets.divided import is_divided
+from trainer.evaluation import Evaluation
 from trainer.gate import Decision
 from trainer.metrics import Scores
 from trainer.registry import REAL, Registry, Version
@@ -85,14 +88,19 @@ def submit(
     """
     incumbent = registry.current()
     version = enter(registry, bundle, origin)
+    corrections = [dataset.name for dataset in datasets if is_corrections(dataset)]
     real = {dataset.name: dataset for dataset in (*at_hand(data_dir), *datasets)}
     sets = gate.frozen_sets(list(real.values()))
     log.info("the gate compares on %s", ", ".join(f"{k} ({len(v)})" for k, v in sets.items()))
-    new = gate.measure(bundle.path, sets)
-    current = None
+    found = gate.measure(bundle.path, sets)
+    new, current = _cers(found), None
     if incumbent:
         with TemporaryDirectory() as folder:
-            current = gate.measure(registry.bundle(incumbent, Path(folder)), sets)
+            before = gate.measure(registry.bundle(incumbent, Path(folder)), sets)
+        current = _cers(before)
+        for name in set(corrections) & set(found):
+            changes = Changes.between(before[name], found[name])
+            changes.log(name, incumbent.number, version.number)
     decision = gate.decide(
         new,
         current,
@@ -100,6 +108,7 @@ def submit(
         new_is_real=origin.real,
         incumbent_is_real=incumbent.real if incumbent else False,
         divided=[dataset.name for dataset in datasets if is_divided(dataset)],
+        corrected=corrections,
         force=force,
     )
     registry.record_gate(version.number, decision.as_dict())
@@ -109,6 +118,10 @@ def submit(
         registry.promote(version.number)
     log.info("gate: %s. %s", decision.decision, decision.reason)
     return version, decision
+
+
+def _cers(found: Mapping[str, Evaluation]) -> dict[str, float]:
+    return {name: evaluation.scores.cer for name, evaluation in found.items()}
 
 
 @contextmanager

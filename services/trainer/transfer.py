@@ -1,6 +1,7 @@
 """Training on from an existing network, also when the alphabet grows."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from recognizer.bundle import Bundle
 from trainer.checkpoint import load_model
 from trainer.network import Crnn, build
 from trainer.recipe import Recipe
-from trainer.sizes import BLANK, SizeName
+from trainer.sizes import BLANK, SIZES, SizeName
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,12 @@ def transfer(old: Crnn, known: Alphabet, recipe: Recipe, wanted: Alphabet) -> Cr
 def fits(old: Crnn, size: SizeName) -> bool:
     """Whether a network is of this size, so that it can be trained on from."""
     return bool(old.name == f"crnn_{size}")
+
+
+def size_of(bundle: Path) -> SizeName:
+    """The size of the network in the folder of a bundle."""
+    name: str = load_model(bundle / KERAS_MODEL).name
+    return next(size for size in SIZES if name == f"crnn_{size}")
 
 
 def start_from(base: Bundle | None, recipe: Recipe, alphabet: Alphabet) -> tuple[Crnn | None, str]:

@@ -12,9 +12,10 @@ import httpx
 import pytest
 from PIL import Image
 
-from servers import SERVICES, Api, Mlflow, free_port
+from servers import Api, Mlflow, free_port
 from trainer.datasets.lines import LinesDataset
 from trainer.datasets.synthetic import SyntheticDataset
+from trainers import environment_of, trainer
 
 MODEL = "loop"
 COUNTS = {"train": 160, "val": 24, "test": 24}
@@ -43,28 +44,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(mlflow_server: Mlflow, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    data = tmp_path_factory.mktemp("state")
-    return {
-        **os.environ,
-        "PYTHONPATH": str(SERVICES),
-        "MLFLOW_TRACKING_URI": mlflow_server.uri,
-        "MODEL_URI": f"models:/{MODEL}/Production",
-        "DATA_DIR": str(data / "datasets"),
-        "CHECKPOINT_DIR": str(data / "checkpoints"),
-    }
-
-
-def trainer(environment: dict[str, str], *arguments: str) -> str:
-    found = subprocess.run(
-        [sys.executable, "-m", "trainer", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert found.returncode == 0, found.stdout + found.stderr
-    return found.stdout
+    return environment_of(mlflow_server, MODEL, tmp_path_factory.mktemp("state"))
 
 
 TINY = ("--size", "tiny", "--from-scratch", "--epochs", "2", "--learning-rate", "0.003")

@@ -126,7 +126,7 @@ def train(
         )
         shares = _shares(train_ratio, val_ratio, split_seed)
         plan = plan_of(recipe, dataset or [known.train_dataset], known, name, shares)
-        _run(plan, known, resume=resume, from_scratch=from_scratch, force=force)
+        run_plan(plan, known, resume=resume, from_scratch=from_scratch, force=force)
 
 
 @app.command()
@@ -158,11 +158,11 @@ def bootstrap() -> None:
         plan = plan_of(recipe, [known.train_dataset], known, FIRST_RUN)
         cut_off = Checkpoint(known.checkpoint_dir / FIRST_RUN).exists()
         try:
-            _run(plan, known, resume=cut_off)
+            run_plan(plan, known, resume=cut_off)
         except CheckpointError as error:
             # nobody is there to choose: settings that changed since mean a new training
             console.print(f"{error} Starting anew.", markup=False)
-            _run(plan, known)
+            run_plan(plan, known)
 
 
 def _shares(train: float | None, val: float | None, seed: int) -> "Shares | None":
@@ -196,7 +196,7 @@ def plan_of(
     return Plan(recipe, datasets, name=name)
 
 
-def _run(
+def run_plan(
     plan: "Plan",
     known: Settings,
     *,
@@ -204,6 +204,7 @@ def _run(
     from_scratch: bool = False,
     force: bool = False,
 ) -> None:
+    """Train, and say how it ended. Ends the command where it was interrupted."""
     from trainer.progress import TrainingProgress
     from trainer.run import run
 

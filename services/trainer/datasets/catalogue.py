@@ -6,6 +6,8 @@ from pathlib import Path
 
 from trainer.datasets.archive import folder_of
 from trainer.datasets.base import Dataset, DatasetError
+from trainer.datasets.corrections import NAME as CORRECTIONS
+from trainer.datasets.corrections import CorrectionsDataset
 from trainer.datasets.emnist import EmnistDataset
 from trainer.datasets.iam import IamDataset
 from trainer.datasets.lines import INDEX, LinesDataset
@@ -13,6 +15,7 @@ from trainer.datasets.page import PageDataset
 from trainer.datasets.sources import EMNIST, SOURCES, Source
 from trainer.datasets.synthetic import SyntheticDataset
 from trainer.datasets.weighted import Weighted, without_weight
+from trainer.settings import load
 
 OPEN = tuple(name for name, source in SOURCES.items() if source.choice is not None)
 """Sets of pages that `trainer fetch` brings."""
@@ -30,6 +33,8 @@ FORMS = {
     "emnist": "emnist[:PATH[:LINES[:TEXTS]]]  words and lines composed of the characters in a "
     "folder of EMNIST's files, idx or mat; without PATH what `trainer fetch emnist` brought; TEXTS "
     "is a file with a sentence on each line",
+    CORRECTIONS: "corrections[:PATH]  what people corrected on the page; without PATH what "
+    "CORRECTIONS_DIR names, a folder or a bucket",
     "open": f"{', '.join(OPEN)}  what `trainer fetch NAME` brought",
     "weight": "any of them with @WEIGHT, as in lines:PATH@0.5: an epoch draws half of its "
     "training lines, others in the next; @2 draws each twice",
@@ -103,6 +108,16 @@ def _emnist(argument: str, data_dir: Path) -> Dataset:
     )
 
 
+def _corrections(argument: str, data_dir: Path) -> Dataset:
+    location = argument or load().corrections_dir
+    if not location:
+        raise DatasetError(
+            "Nobody has said where corrections are kept: set CORRECTIONS_DIR, for the API too, "
+            f"or name the place, as in {CORRECTIONS}:PATH."
+        )
+    return CorrectionsDataset(location)
+
+
 def emnist_folder(path: str, data_dir: Path) -> Path:
     """Where EMNIST's files are: in `path`, or where they were fetched to if that is empty.
 
@@ -119,6 +134,7 @@ _OPENERS: dict[str, Callable[[str, Path], Dataset]] = {
     "iam": _iam,
     "iam-lines": _iam_lines,
     "emnist": _emnist,
+    CORRECTIONS: _corrections,
 }
 
 
