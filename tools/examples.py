@@ -1,4 +1,6 @@
-"""Write the images of examples/ and the one of the web page: `.venv/bin/python -m tools.examples` from the repository root.
+"""Write the images of examples/ and the one of the web page.
+
+`.venv/bin/python -m tools.examples`, from the repository root.
 
 Rendered by the trainer's own generator, in fonts that no training uses, so that they may
 be passed on freely and show a text the model has not learnt by heart.

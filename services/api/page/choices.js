@@ -41,9 +41,10 @@ export function openChoices(row, groups, { onchoose, onleave }) {
 }
 
 export function closeChoices() {
-  opened?.menu.remove();
-  opened?.row.classList.remove("open");
-  opened = null;
+  const closed = opened;
+  opened = null; // before it is gone: the focus leaves it then, and that closes it, too
+  closed?.menu.remove();
+  closed?.row.classList.remove("open");
 }
 
 export const choicesOf = (row) => (opened?.row === row ? opened.menu : null);

@@ -112,7 +112,7 @@ export class LineRow {
 
   #typed() {
     const { field, corrected } = this;
-    const value = field.value.replace(/\s*\n\s*/g, " ");
+    const value = field.value.replace(/\s*\p{Cc}\s*/gu, " ");
     if (value !== field.value) field.value = value;
     corrected.text = value;
     corrected.checked = corrected.edited || Boolean(this.#before?.checked);

@@ -44,8 +44,8 @@ async function redrawn(file, picture, limits) {
   let scale = Math.min(1, Math.sqrt(pixels / (picture.width * picture.height)));
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     const canvas = document.createElement("canvas");
-    canvas.width = Math.max(1, Math.round(picture.width * scale));
-    canvas.height = Math.max(1, Math.round(picture.height * scale));
+    canvas.width = Math.max(1, Math.floor(picture.width * scale));
+    canvas.height = Math.max(1, Math.floor(picture.height * scale));
     const pen = canvas.getContext("2d");
     pen.fillStyle = "#fff";
     pen.fillRect(0, 0, canvas.width, canvas.height);

@@ -1,0 +1,132 @@
+"""Many images at once, and everything that can go wrong with one of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Route, expect
+
+from visiting import Service, Visitor
+
+BUSY = {
+    "type": "urn:handwriting:problem:overloaded",
+    "title": "Too many images are waiting",
+    "status": 503,
+    "detail": "Ask again in a second.",
+}
+
+
+def test_a_broken_file_does_not_stop_the_others(
+    visit: Callable[..., Visitor],
+    tiny: Callable[..., Service],
+    barred: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    visitor = visit(tiny())
+    visitor.listen()
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(barred("aaaa").read_bytes()[:90])
+    other = tmp_path / "letter.txt"
+    other.write_text("Dear Sir,")
+    good = [barred("a" * count) for count in range(1, 6)]
+    visitor.choose(*good[:2], broken, other, *good[2:])
+    for file in good:
+        assert visitor.texts(visitor.read_card(file.name)) == [file.stem]
+    expect(visitor.page.locator("#tally-text")).to_have_text("5 of 7 read, 2 not")
+    for name, title in (
+        ("broken.png", "The image cannot be read"),
+        ("letter.txt", "Not an image format that is read here"),
+    ):
+        card = visitor.card(name)
+        card.get_by_text(title).wait_for()
+        assert "add it again" in card.inner_text()
+        assert card.get_by_role("button", name="Try again").count() == 0  # it would not help
+    assert "broken.png could not be read: The image cannot be read." in visitor.said()
+    assert "5 of 7 read" in visitor.said()
+    visitor.shot("many")
+
+
+def test_two_are_read_at_a_time_and_the_bar_says_how_many(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
+) -> None:
+    visitor = visit(tiny())
+    held: list[Route] = []
+    visitor.page.route("**/predict?*", lambda route: held.append(route))
+    files = [barred("a" * count) for count in range(1, 5)]
+    visitor.choose(*files)
+    visitor.page.wait_for_timeout(300)
+    assert len(held) == 2
+    progress = visitor.page.get_by_role("progressbar")
+    assert progress.evaluate("(bar) => [bar.value, bar.max]") == [0, 4]
+    visitor.shot("reading")
+    for at in range(4):
+        while len(held) <= at:
+            visitor.page.wait_for_timeout(20)
+        held[at].continue_()
+    expect(visitor.page.locator("#tally-text")).to_have_text("4 of 4 read")
+    expect(progress).to_be_hidden()
+
+
+def test_a_busy_service_is_asked_again_after_as_long_as_it_says(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
+) -> None:
+    visitor = visit(tiny())
+    visitor.listen()
+    answers = iter([True, False])
+
+    def refuse_once(route: Route) -> None:
+        if next(answers):
+            route.fulfill(
+                status=503,
+                json=BUSY,
+                headers={"Retry-After": "1", "Content-Type": "application/problem+json"},
+            )
+        else:
+            route.continue_()
+
+    visitor.page.route("**/predict?*", refuse_once)
+    visitor.choose(barred("aa"))
+    card = visitor.card("aa.png")
+    card.get_by_text("The service is busy").wait_for()
+    assert "tried again by itself in 1 s" in card.inner_text()
+    visitor.shot("busy")
+    assert visitor.texts(visitor.read_card("aa.png")) == ["aa"]
+    assert "aa.png is tried again by itself" in visitor.said()
+
+
+def test_a_network_that_is_away_is_said_and_can_be_tried_again(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
+) -> None:
+    visitor = visit(tiny())
+    visitor.page.locator("#model[data-state=ready]").wait_for()
+    visitor.page.route("**/predict?*", lambda route: route.abort("connectionrefused"))
+    visitor.choose(barred("aa"))
+    card = visitor.card("aa.png")
+    card.get_by_text("The service cannot be reached").wait_for()
+    visitor.shot("away")
+    visitor.page.unroute("**/predict?*")
+    card.get_by_role("button", name="Try again").click()
+    assert visitor.texts(visitor.read_card("aa.png")) == ["aa"]
+
+
+def test_cards_are_removed_and_what_they_held_is_let_go(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
+) -> None:
+    visitor = visit(tiny())
+    page = visitor.page
+    page.evaluate(
+        """() => {
+          window.revoked = [];
+          const revoke = URL.revokeObjectURL;
+          URL.revokeObjectURL = (url) => (revoked.push(url), revoke.call(URL, url));
+        }"""
+    )
+    visitor.choose(barred("a"), barred("aa"), barred("aaa"))
+    cards = [visitor.read_card(f"{'a' * count}.png") for count in (1, 2, 3)]
+    shown = [card.locator(".frame img").get_attribute("src") for card in cards]
+    page.get_by_role("button", name="Remove aa.png").click()
+    assert page.evaluate("revoked") == [shown[1]]
+    assert page.locator("article").count() == 2
+    page.get_by_role("button", name="Clear all").click()
+    assert page.locator("article").count() == 0
+    assert set(page.evaluate("revoked")) == set(shown)
+    expect(page.get_by_role("button", name="Choose images")).to_be_focused()
