@@ -203,12 +203,19 @@ def _start_worker(parent: int) -> None:
     end_with(parent)
 
 
-def end_with(parent: int) -> None:
-    """End this process within a second of its parent, however that ends."""
+def end_with(parent: int, *, grace: float = 0.0) -> None:
+    """End this process within a second of its parent, however that ends.
+
+    Args:
+        grace: seconds after a SIGTERM, in which it may end by itself.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
+        if grace:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(grace)
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -83,6 +83,11 @@ class Registry:
             raise
         return _version(found)
 
+    def of_run(self, run_id: str) -> Version | None:
+        """The version that a run has registered, if any."""
+        found = self.client.search_model_versions(f"run_id = '{run_id}'")
+        return next((_version(each) for each in found if each.name == self.address.name), None)
+
     def register(self, bundle: Bundle, *, description: str, tags: dict[str, str]) -> Version:
         """Log a bundle as a pyfunc model to the active run, and register it as a new version."""
         package = Path(recognizer.__file__).parent

@@ -154,7 +154,10 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
         scores = _log(finished, test, tracking)
         made_from = Origin(corpus.name, corpus.real, recipe.size, scores)
         if plan.parent:
-            version = enter(registry, finished.bundle, made_from, plan.tags)
+            # one that was killed between this and its end, and goes on, has its version already
+            version = registry.of_run(tracking.run_id) or enter(
+                registry, finished.bundle, made_from, plan.tags
+            )
             return Outcome(ending, tracking.run_id, version, None, scores)
         version, decision = submit(
             registry,

@@ -1,5 +1,6 @@
 """`splits` and `sweep` on a real Ray and a real MLflow: all runs, their parent, and their ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -251,6 +252,36 @@ def test_a_killed_sweep_goes_on(
         curve = client.get_metric_history(run.info.run_id, "val_loss")
         assert [point.step for point in curve] == [1, 2, 3]
     assert checkpoint(tmp_path, "trial-1").keys() >= first.keys()
+
+
+@pytest.mark.slow
+def test_ctrl_c_loses_nothing(
+    environment: dict[str, str], lines: Path, mlflow_server: Mlflow, tmp_path: Path
+) -> None:
+    file = tmp_path / "stopped.yaml"
+    file.write_text(SWEEP.format(lines=lines, trials=1, epochs=40, seed=1, rates=[0.003]))
+    process = begun(environment, "sweep", str(file), "--cpus", "1")
+    said = until(process, lambda line: "trial-1: epoch 2" in line)
+    below = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, said + rest
+    assert "Interrupted; the same command goes on" in rest
+    assert "Traceback" not in rest
+    assert not psutil.wait_procs(below, timeout=30)[1]
+
+    def history() -> list[dict[str, float]]:
+        state = tmp_path / "checkpoints" / "sweeps" / "stopped" / "trial-1" / "state.json"
+        found: list[dict[str, float]] = json.loads(state.read_text())["history"]
+        return found
+
+    before = history()
+    assert len(before) >= 2
+    again = begun(environment, "sweep", str(file), "--cpus", "1")
+    until(again, lambda line: f"trial-1: epoch {len(before) + 1}," in line)
+    again.send_signal(signal.SIGKILL)
+    again.communicate()
+    assert history()[: len(before)] == before
 
 
 def until(process: "subprocess.Popen[str]", seen: Callable[[str], bool]) -> str:

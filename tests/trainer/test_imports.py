@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 SERVICES = Path(__file__).parents[2] / "services"
-OURS = ("api", "recognizer", "trainer")
+OURS = ("api", "corrections", "recognizer", "trainer")
 
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch"}
 CORE = ["network", "training", "checkpoint", "transfer", "batches", "augment", "metrics", "recipe"]
@@ -101,7 +101,12 @@ def test_this_test_sees_imports() -> None:
 
 @pytest.mark.parametrize(
     ("package", "others"),
-    [("recognizer", {"api", "trainer"}), ("api", {"trainer"}), ("trainer", {"api"})],
+    [
+        ("recognizer", {"api", "corrections", "trainer"}),
+        ("corrections", {"api", "trainer"}),
+        ("api", {"trainer"}),
+        ("trainer", {"api"}),
+    ],
 )
 def test_imports_between_our_packages_go_one_way(package: str, others: set[str]) -> None:
     for module in under(package):

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from trainer.trial import Job, Report
 
 
+STOP_SECONDS = 20.0
+
+
 @app.command(hidden=True)
 def trial() -> None:
     """One run of `splits` or `sweep`: a job on standard input, its reports on standard output."""
     from trainer.batches import end_with
     from trainer.trial import Job, Report
 
-    end_with(os.getppid())
+    # a killed command, or Ray at its end, leaves no time to ask: what was learnt is written all the
+    # same, before the same command can go on
+    end_with(os.getppid(), grace=STOP_SECONDS)
     # what anything else prints belongs in the log
     with os.fdopen(os.dup(1), "w", buffering=1) as out:
         os.dup2(2, 1)
