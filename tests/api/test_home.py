@@ -58,8 +58,10 @@ async def test_nothing_else_is_served_beside_them(client: httpx.AsyncClient, nam
         assert not str(answer.request.url.path).startswith("/page/")
 
 
-async def test_modules_import_only_each_other(app: FastAPI) -> None:
+async def test_modules_import_each_other_alone_and_are_asked_for_at_once(app: FastAPI) -> None:
+    page = (PAGE / "index.html").read_text()
     for file in PAGE.glob("*.js"):
+        assert page.count(f'="page/{file.name}"') == 1
         for imported in re.findall(r'^(?:import|export) .*from "(.+)";$', file.read_text(), re.M):
             assert imported.startswith("./")
             assert (PAGE / imported).is_file()

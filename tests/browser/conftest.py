@@ -1,5 +1,7 @@
-"""A browser, and services for it to look at. All tests here are synchronous: Playwright's loop
-runs in their thread until the last of them is done.
+"""A browser, and services for it to look at.
+
+All tests here are synchronous, and each module has a browser of its own: Playwright's loop runs in
+their thread until it is closed, and no asynchronous test could run meanwhile.
 """
 
 import os
@@ -29,13 +31,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     found = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
     if found is None:
         pytest.skip(f"needs a browser: none of {', '.join(CHROMIUMS)} is on PATH")
-    # its sandbox refuses to run as root
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    arguments = ["--disable-gpu"]  # one that is imitated costs more than none
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")  # it refuses to run as root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=arguments)
         yield browser
@@ -51,7 +54,7 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that really reads, and keeps corrections."""
     folder = tmp_path_factory.mktemp("starter")
