@@ -77,6 +77,9 @@ def test_the_example_is_a_page_with_lines(visitor: Visitor) -> None:
     assert "Read as a page · 7 lines" in card.locator(".meta").inner_text()
     assert close(" ".join(visitor.texts(card)[:1]), "My dear Eleanor,")
     assert card.locator(".overlay polygon").count() == 7
+    card.locator("textarea").nth(2).click(position={"x": 20, "y": 15})
+    card.get_by_role("menu").wait_for()
+    visitor.shot("page", whole=False)  # docs/page.png
 
 
 def test_a_phone_is_offered_its_camera(

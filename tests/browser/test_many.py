@@ -31,7 +31,7 @@ def test_a_broken_file_does_not_stop_the_others(
     visitor.choose(*good[:2], broken, other, *good[2:])
     for file in good:
         assert visitor.texts(visitor.read_card(file.name)) == [file.stem]
-    expect(visitor.page.locator("#tally-text")).to_have_text("5 of 7 read, 2 not")
+    expect(visitor.page.locator("#tally-text")).to_have_text("5 of 7 read, 2 failed")
     for name, title in (
         ("broken.png", "The image cannot be read"),
         ("letter.txt", "Not an image format that is read here"),

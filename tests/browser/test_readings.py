@@ -122,6 +122,8 @@ def test_other_readings_by_keyboard_alone(visitor: Visitor, line: Path) -> None:
     keyboard.press("Enter")
     expect(field(card, 0)).to_be_focused()
     assert field(card, 0).input_value() != read
+    keyboard.press("Escape")
+    assert field(card, 0).input_value() == read
 
 
 def test_enter_confirms_and_goes_on_escape_takes_back(visitor: Visitor, letter: Path) -> None:

@@ -1,7 +1,7 @@
 // The card of an image: where it stands, what was read, what became of it.
 
 import { copy, download, jsonOf, pageXmlOf, stem, textOf } from "./files.js";
-import { announce, button, icon, make, percent, plural, round } from "./elements.js";
+import { announce, button, icon, make, percent, plural, round, sentences } from "./elements.js";
 import { certainty, LEGEND } from "./confidence.js";
 import { LineRow } from "./lines.js";
 import { model } from "./model.js";
@@ -52,7 +52,9 @@ export class Card {
     URL.revokeObjectURL(this.#url);
   }
 
-  get text() {
+  /** The text as it is now, for whoever takes it with them. */
+  take() {
+    this.#saving?.take();
     return textOf(this.#lines);
   }
 
@@ -106,10 +108,12 @@ export class Card {
       const { title, detail, kind, status } = item.problem;
       state.append(make("p", { class: "state-title wrong" }, icon("wrong"), title));
       const advice = ADVICE[kind] ?? "";
-      if (detail || advice) state.append(make("p", {}, `${detail} ${advice}`.trim()));
-      // a request that was wrong stays wrong; what was not to be had may be there by now
-      if (status === 0 ? kind !== "" || item.sent : status >= 500 || status === 401 || kind === "not-offered")
+      if (detail || advice) state.append(make("p", {}, sentences(detail, advice)));
+      // what was wrong stays wrong; what was not to be had, or asked for, may be there by now
+      const sent = status === 0 && item.sent;
+      if (sent || status >= 500 || status === 401 || kind === "not-offered") {
         state.append(button("Try again", "again", () => this.onagain()));
+      }
       return state;
     }
     const words = {
@@ -120,7 +124,7 @@ export class Card {
     state.append(make("p", { class: "state-title" }, words[item.status]));
     if (item.status === "pausing") {
       const again = `It is tried again by itself in ${item.wait} s, ${item.tries} of ${MOST_TRIES - 1} times.`;
-      state.append(make("p", {}, `${item.problem.detail} ${again}`.trim()));
+      state.append(make("p", {}, sentences(item.problem.detail, again)));
     }
     state.append(make("div", { class: "run", "aria-hidden": "true" }));
     return state;
@@ -161,15 +165,15 @@ export class Card {
   #say() {
     const { reading, said } = this.item;
     const { level, lines, confidence, timing_ms, model: by } = reading;
-    const seconds = (timing_ms.total / 1000).toFixed(2);
+    const { total } = timing_ms;
     const parts = [
       `Read as ${LEVELS[level]}`,
       ...(level === "page" ? [plural(lines.length, "line")] : []),
       ...(lines.length ? [`${percent(confidence)} sure`] : []),
-      `${seconds} s`,
+      total < 100 ? `${Math.ceil(total)} ms` : `${(total / 1000).toFixed(1)} s`,
       `version ${by.version}`,
     ];
-    this.meta.textContent = `${parts.join(" · ")}${said ? `. ${said}` : ""}`;
+    this.meta.textContent = said ? sentences(parts.join(" · "), said) : parts.join(" · ");
   }
 
   #row(line, at) {
@@ -207,20 +211,23 @@ export class Card {
 
   #tools() {
     const name = stem(this.item.name);
-    const file = (label, suffix, type, text) =>
-      button(label, null, () => download(`${name}.${suffix}`, text(), type), {
-        "aria-label": `Download as ${label}`,
-      });
+    const file = (label, suffix, type, text) => {
+      const load = () => {
+        this.take();
+        download(`${name}.${suffix}`, text(), type);
+      };
+      return button(label, null, load, { "aria-label": `Download as ${label}` });
+    };
     const { item } = this;
     return make(
       "div",
       { class: "tools" },
       button("Copy", "copy", async () => {
-        await copy(this.text);
+        await copy(this.take());
         announce("Copied.");
       }),
       make("span", { class: "tools-name", "aria-hidden": "true" }, icon("save"), "Download"),
-      file("Text", "txt", "text/plain", () => `${this.text}\n`),
+      file("Text", "txt", "text/plain", () => `${textOf(this.#lines)}\n`),
       file("PAGE XML", "xml", "application/xml", () =>
         pageXmlOf(item.sent.name || item.name, this.#picture.size, this.#lines),
       ),

@@ -19,7 +19,7 @@ class Corrections extends EventTarget {
 
   get stored() {
     const time = this.days === null ? "until they are deleted" : `for ${this.days} days`;
-    return `The image and the checked lines are stored on this server ${time}.`;
+    return `The image and the checked lines are stored on this server ${time}`;
   }
 
   /** What was read, and what it says in truth: the checked lines only. */

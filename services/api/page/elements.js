@@ -49,6 +49,13 @@ export function announce(text) {
   silence = setTimeout(() => (live.textContent = ""), 1500);
 }
 
+/** Sentences one after another; some come without their full stop. */
+export const sentences = (...texts) =>
+  texts
+    .filter(Boolean)
+    .map((text) => (/[.!?…]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`))
+    .join(" ");
+
 export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
 /** Nothing is called entirely sure or impossible that is only nearly so. */

@@ -101,12 +101,15 @@ export class LineRow {
 
   #enter() {
     const { text, checked } = this.corrected;
-    this.#before = { text, checked };
+    this.#before ??= { text, checked };
     this.onlight(this.#atCaret()?.index ?? null);
   }
 
   #leave(event) {
-    if (!this.element.contains(event.relatedTarget)) closeChoices();
+    if (!this.element.contains(event.relatedTarget)) {
+      closeChoices();
+      this.#before = null;
+    }
     this.onlight(undefined);
   }
 

@@ -2,7 +2,7 @@
 
 import { Card } from "./card.js";
 import { corrections } from "./corrections.js";
-import { announce, byId, plural } from "./elements.js";
+import { announce, button, byId, plural, sentences } from "./elements.js";
 import { copy } from "./files.js";
 import { takeIn } from "./intake.js";
 import { askForKey } from "./keys.js";
@@ -82,7 +82,7 @@ function tally() {
   byId("progress").max = Math.max(1, items.length);
   byId("progress").value = count;
   byId("progress").hidden = count === items.length;
-  const broken = failed ? `, ${failed} not` : "";
+  const broken = failed ? `, ${failed} failed` : "";
   const text = `${count - failed} of ${items.length} read${broken}`;
   const before = byId("tally-text").textContent;
   byId("tally-text").textContent = text;
@@ -123,9 +123,9 @@ function notice(state, problem, version) {
   const text = problem
     ? problem.status === 401
       ? "This service needs an API key. "
-      : `${problem.title}. ${problem.detail} It is asked again every few seconds.`
+      : sentences(problem.title, problem.detail, "It is asked again every few seconds.")
     : version === null
-      ? `No model yet. ${why} Images that you add now are read as soon as there is one.`
+      ? sentences("No model yet", why, "Images that you add now are read as soon as there is one.")
       : "";
   const box = byId("notice");
   if (box.dataset.text === text) return;
@@ -133,10 +133,7 @@ function notice(state, problem, version) {
   box.hidden = !text;
   box.replaceChildren(text);
   if (problem?.status === 401) {
-    const enter = document.createElement("button");
-    Object.assign(enter, { type: "button", className: "button small", textContent: "Enter a key" });
-    enter.addEventListener("click", async () => (await askForKey()) && model.refresh());
-    box.append(enter);
+    box.append(button("Enter a key", null, async () => (await askForKey()) && model.refresh()));
   }
   if (text) announce(text);
 }
@@ -146,12 +143,8 @@ function showPad(open) {
   byId("write").setAttribute("aria-expanded", String(open));
 }
 
-takeIn((files) => {
-  showPad(false);
-  add(files);
-}, (reason) => announceSeen(reason));
-
-function announceSeen(text) {
+/** For those who see and those who hear; gone with the next answer of the service. */
+function complain(text) {
   const box = byId("notice");
   box.dataset.text = text;
   box.hidden = false;
@@ -159,6 +152,12 @@ function announceSeen(text) {
   announce(text);
 }
 
+function taken(files) {
+  showPad(false);
+  add(files);
+}
+
+takeIn(taken, complain);
 if (navigator.maxTouchPoints || matchMedia("(any-pointer: coarse)").matches) {
   document.body.classList.add("touch");
   byId("photo").hidden = false;
@@ -174,7 +173,7 @@ byId("copy-all").addEventListener("click", async () => {
   // as they stand on the page
   const texts = [...byId("cards").children].flatMap((element) => {
     const card = [...cards.values()].find((each) => each.element === element);
-    return card.item.status === "read" ? [card.text] : [];
+    return card.item.status === "read" ? [card.take()] : [];
   });
   await copy(texts.join("\n\n"));
   announce("Copied.");

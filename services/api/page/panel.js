@@ -1,6 +1,6 @@
 // What is known of the version in use.
 
-import { byId, make, percent } from "./elements.js";
+import { byId, make, percent, sentences } from "./elements.js";
 import { forgetKey, key } from "./keys.js";
 import { address } from "./server.js";
 
@@ -15,25 +15,24 @@ const METRICS = [
 export function fillPanel({ state, problem }) {
   const body = byId("panel-body");
   const kept = body.querySelector("details")?.open ?? false;
-  body.replaceChildren(...(state ? known(state, problem, kept) : []));
-  if (problem) body.prepend(make("p", { class: "bad" }, `${problem.title}. ${problem.detail}`));
+  body.replaceChildren(...(state ? known(state, kept) : []));
+  if (problem) body.prepend(make("p", { class: "bad" }, sentences(problem.title, problem.detail)));
   body.append(links(state));
 }
 
-function known(state, problem, open) {
+function known(state, open) {
   const { version, gate, reload_error: failed } = state;
   const parts = [];
   if (version === null) {
     const why = state.waiting_for ?? "The registry is being asked for a model.";
-    parts.push(make("p", { class: "bad" }, `No model yet. ${why}`));
+    parts.push(make("p", { class: "bad" }, sentences("No model yet", why)));
   }
   if (state.registry_error) parts.push(make("p", { class: "bad" }, state.registry_error));
   if (failed) {
-    const stays = version === null ? "" : ` Version ${version} keeps answering.`;
-    const when = `It is tried again at ${moment(failed.next_retry_at)}.`;
-    parts.push(
-      make("p", { class: "bad" }, `Version ${failed.version} cannot be served: ${failed.error}.${stays} ${when}`),
-    );
+    const why = `Version ${failed.version} cannot be served: ${failed.error}`;
+    const stays = version === null ? "" : `Version ${version} keeps answering`;
+    const when = `It is tried again at ${moment(failed.next_retry_at)}`;
+    parts.push(make("p", { class: "bad" }, sentences(why, stays, when)));
   }
   const rows = [
     ["Name", state.name],
@@ -49,7 +48,7 @@ function known(state, problem, open) {
   if (gate) {
     parts.push(make("h3", {}, "The gate"));
     const which = gate.version ? `Version ${gate.version}: ` : "";
-    parts.push(make("p", {}, `${which}${gate.decision ?? "no decision"}. ${gate.reason ?? ""}`.trim()));
+    parts.push(make("p", {}, sentences(`${which}${gate.decision ?? "no decision"}`, gate.reason)));
   }
   parts.push(...figures(state.metrics, open));
   return parts;

@@ -20,6 +20,7 @@ export async function sizeOf(image, reading) {
 export class Picture {
   #lines = [];
   #lens = null;
+  #looked = [0, null];
 
   /** `onpoint(line, word)`: the pointer is on a word, or on none; `onpick`: one was clicked. */
   constructor(image, { width, height, shown }, reading, { onpoint, onpick }) {
@@ -56,7 +57,7 @@ export class Picture {
       this.#lens = draw("svg", { class: "lens", "aria-hidden": "true" });
       this.#lens.append(draw("image", { href: image.src, width, height }));
       this.element.append(this.#lens);
-      new ResizeObserver(() => this.#look(0)).observe(this.#lens);
+      new ResizeObserver(() => this.#look(...this.#looked)).observe(this.#lens);
     }
     this.element.append(frame);
   }
@@ -75,8 +76,9 @@ export class Picture {
   }
 
   /** A line as high as the lens; of one too long for it the part around a word, or its beginning. */
-  #look(at, index = null) {
+  #look(at, index) {
     if (!this.#lens) return;
+    this.#looked = [at, index];
     const { box, spots } = this.#lines[at];
     const [left, top, right, bottom] = box;
     const margin = (bottom - top) * 0.15;

@@ -5,6 +5,7 @@ import { announce, button, make, plural } from "./elements.js";
 
 export class Saving {
   #saved = null;
+  #taken = "";
   #busy = false;
   #wrong = "";
 
@@ -31,9 +32,15 @@ export class Saving {
     corrections.removeEventListener("change", this.#listener);
   }
 
-  /** Whether something was written here that is stored nowhere yet. */
+  /** It was copied or downloaded as it is now. */
+  take() {
+    this.#taken = this.#state;
+  }
+
+  /** Whether something was written here that is nowhere else yet. */
   get open() {
-    return this.lines.some((line) => line.edited) && this.#saved?.state !== this.#state;
+    const elsewhere = [this.#saved?.state, this.#taken].includes(this.#state);
+    return !elsewhere && this.lines.some((line) => line.edited);
   }
 
   /** What would be saved now. */
@@ -48,15 +55,14 @@ export class Saving {
     this.text.textContent = current
       ? `Saved: ${plural(this.#saved.lines, "line")}.`
       : `${count} of ${plural(this.lines.length, "line")} checked`;
-    this.all.hidden = count === this.lines.length;
+    this.all.hidden = this.lines.length === 1 || count === this.lines.length;
     this.button.hidden = current;
     this.button.disabled = !count || this.#busy;
     this.undo.hidden = !this.#saved;
     this.undo.disabled = this.#busy;
     this.wrong.textContent = this.#wrong;
     const name = this.documentOf();
-    const part = name ? ` As a part of “${name}”.` : "";
-    this.hint.textContent = corrections.stored + part;
+    this.hint.textContent = `${corrections.stored}${name ? `, as a part of “${name}”` : ""}.`;
   }
 
   focus() {
