@@ -208,6 +208,19 @@ def test_too_many_pixels_are_made_fewer(
     assert "Made smaller" in card.locator(".meta").inner_text()
 
 
+def test_a_format_that_only_the_browser_knows_is_sent_in_another(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service], tmp_path: Path
+) -> None:
+    visitor = visit(tiny())
+    small = Image.open(io.BytesIO(bars("aa a")))
+    file = tmp_path / "photo.avif"
+    small.resize((small.width * 4, small.height * 4), Image.Resampling.NEAREST).save(file)
+    visitor.drop(file)
+    card = visitor.read_card("photo.avif")
+    assert visitor.texts(card) == ["aa a"]
+    assert "Made a JPEG in the browser" in card.locator(".meta").inner_text()
+
+
 def test_what_no_browser_can_make_smaller_is_not_sent(
     visit: Callable[..., Visitor], tiny: Callable[..., Service], tmp_path: Path
 ) -> None:

@@ -93,6 +93,29 @@ def test_a_busy_service_is_asked_again_after_as_long_as_it_says(
     assert "aa.png is tried again by itself" in visitor.said()
 
 
+def test_a_service_that_stays_busy_is_left_alone_in_the_end(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
+) -> None:
+    visitor = visit(tiny(), clock=True)
+    asked: list[Route] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route)
+        route.fulfill(status=503, json=BUSY, headers={"Retry-After": "30"})
+
+    visitor.page.route("**/predict?*", refuse)
+    visitor.choose(barred("aa"))
+    card = visitor.card("aa.png")
+    for number in range(1, 6):
+        card.get_by_text(f"by itself in 30 s, {number} of 5 times").wait_for()
+        visitor.later(30)
+    card.get_by_text("Too many images are waiting").wait_for()
+    assert len(asked) == 6
+    visitor.page.unroute("**/predict?*")
+    card.get_by_role("button", name="Try again").click()
+    assert visitor.texts(visitor.read_card("aa.png")) == ["aa"]
+
+
 def test_a_network_that_is_away_is_said_and_can_be_tried_again(
     visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
 ) -> None:

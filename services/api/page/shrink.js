@@ -1,4 +1,4 @@
-// Images as they are sent: smaller where they are too large, PNG where a format is not read there.
+// Images as they are sent: smaller where they are too large, JPEG where a format is not read there.
 
 import { Problem } from "./server.js";
 
@@ -25,7 +25,8 @@ export async function prepared(file, limits, { smaller = false } = {}) {
     });
   }
   try {
-    return await redrawn(file, picture, limits);
+    const made = await redrawn(file, picture, limits);
+    return foreign ? { ...made, said: "Made a JPEG in the browser." } : made;
   } finally {
     picture.close();
   }
