@@ -91,7 +91,7 @@ def api(settings: Settings, root: Path, env: dict[str, str]) -> Task:
         env=env,
         port=Port(settings.api_host, settings.api_port, "API_PORT"),
         ready_url=f"{settings.api_url}/health/ready",
-        when_ready=f"Ready: {settings.api_url} (/docs documents every call). Try:\n"
+        when_ready=f"Ready: open {settings.api_url} (/docs documents every call), or try:\n"
         + command_to_try(settings, root),
         grace=30.0,  # more than SHUTDOWN_SECONDS
     )

@@ -166,6 +166,7 @@ def stack(compose_client: None) -> Iterator[Stack]:
         "TRACKING_PORT": tracking_port,
         "TRAIN_MINUTES": "0.3",
         "POLL_SECONDS": "1",
+        "CORRECTIONS_DIR": "/data/corrections",
     }
     stack = Stack(f"http://127.0.0.1:{api_port}", f"http://127.0.0.1:{tracking_port}", env)
     try:
@@ -212,6 +213,23 @@ def test_the_api_runs_as_nobody_special_on_a_file_system_it_cannot_change(stack:
 
 def test_any_command_of_the_trainer_runs(stack: Stack) -> None:
     assert "--dataset" in stack.compose("run", "--rm", "trainer", "train", "--help")
+
+
+def test_what_the_api_keeps_of_corrections_the_trainer_finds(stack: Stack, example: Path) -> None:
+    stack.wait_until_ready()
+    line = {"box": [0, 0, 20, 20], "reading": "", "text": "corrected here"}
+    correction = json.dumps({"lines": [line], "level": "line"})
+    answer = httpx.post(
+        f"{stack.api}/corrections",
+        files={"image": example.read_bytes()},
+        data={"correction": correction},
+        trust_env=False,
+    )
+    assert answer.status_code == 201, answer.text
+    said = stack.compose("run", "--rm", "trainer", "datasets", "corrections", timeout=180)
+    assert "corrections" in said
+    assert "1" in said
+    assert httpx.get(f"{stack.api}/corrections", trust_env=False).json()["corrections"] == 1
 
 
 def test_down_and_up_keep_the_model_and_train_nothing(stack: Stack, example: Path) -> None:

@@ -218,6 +218,7 @@ def test_a_trial_that_crashes_takes_no_other_with_it(
 
 
 SEED = 1
+GOOD_FIRST = 1  # of what is drawn with it, the first trains and another does not
 
 
 @pytest.mark.slow
@@ -282,6 +283,30 @@ def test_ctrl_c_loses_nothing(
     again.send_signal(signal.SIGKILL)
     again.communicate()
     assert history()[: len(before)] == before
+
+
+@pytest.mark.slow
+def test_a_poor_trial_is_stopped_early(
+    environment: dict[str, str], lines: Path, mlflow_server: Mlflow, tmp_path: Path
+) -> None:
+    file = tmp_path / "early.yaml"
+    # thirty times over: in a handful of steps nothing is learnt yet
+    text = SWEEP.format(
+        lines=f"{lines}@30", trials=3, epochs=4, seed=GOOD_FIRST, rates=[0.003, 1e-9]
+    )
+    stopping = "early_stopping: {grace_epochs: 1, reduction_factor: 2}\nmetric: val_loss"
+    file.write_text(text.replace("early_stopping: null", stopping))
+    said = trainer(environment, "sweep", str(file), "--cpus", "1", "--cpus-per-run", "1")
+    assert said.status == 0, said.text
+    client = mlflow_server.client
+    runs = nested(client, said.after("MLflow run ").split(",")[0])
+    rates = {name: run.data.params["learning_rate"] for name, run in runs.items()}
+    assert rates["trial-1"] == "0.003"
+    early = {name for name, run in runs.items() if run.data.tags.get("stopped_early") == "true"}
+    assert early, said.text
+    assert {rates[name] for name in early} == {"1e-09"}
+    assert "stopped early" in said.text
+    assert "test_cer" in runs["trial-1"].data.metrics
 
 
 def until(process: "subprocess.Popen[str]", seen: Callable[[str], bool]) -> str:

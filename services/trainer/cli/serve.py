@@ -19,7 +19,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where it answers.")] = 8001,
     host: Annotated[str, typer.Option(help="0.0.0.0 answers other machines too.")] = "127.0.0.1",
 ) -> None:
-    """Serve a version of the registry: the API with /predict, /model and /docs, until Ctrl-C.
+    """Serve a version of the registry: the API with its page and /docs, until Ctrl-C.
 
     A stage or an alias is followed: when it moves, the API changes over. A run is served by the
     version that it registered.
