@@ -12,6 +12,8 @@ from trainer.evaluation import Evaluation, evaluate
 
 LARGEST_SET = 300
 
+SYNTHETIC = "synthetic"
+
 TOLERANCE = 0.02
 """Of the CER on other sets, for a version that has learnt from corrections."""
 
@@ -45,7 +47,7 @@ def frozen_sets(real: Sequence[Dataset]) -> dict[str, list[Sample]]:
     Returns:
         Name of a set -> its samples, at most `LARGEST_SET`, always the same.
     """
-    sets = {"synthetic": list(SyntheticDataset(train=0, test=0).samples("val"))}
+    sets = {SYNTHETIC: list(SyntheticDataset(train=0, test=0).samples("val"))}
     for dataset in real:
         samples = dataset.samples("val")
         if samples and not is_made(dataset):
@@ -94,7 +96,7 @@ def decide(
         return Decision("first", "Nothing was in production.", cer)
     held = _mean(current)
     frozen = [name for name in new if name not in corrected]
-    names = [name for name in frozen if name != "synthetic"]
+    names = [name for name in frozen if name != SYNTHETIC]
     held_out = [name for name in new if name in corrected]
     allowed = 1 + TOLERANCE if corrected else 1
     said = f"CER {cer:.2%} against {held:.2%} of version {incumbent} ({_sets(new, current)})"
@@ -126,6 +128,18 @@ def decide(
     if force:
         return Decision("forced", f"Forced. {fault}: {said}.", cer, incumbent, held)
     return Decision("rejected", f"{fault}: {said}.", cer, incumbent, held)
+
+
+def forgets(new: Mapping[str, float], current: Mapping[str, float], allowed: float) -> bool:
+    """Whether the mean CER over sets, or over the real ones, is above `allowed` times what it was.
+
+    Args:
+        new, current: name of a set -> CER.
+    """
+    real = [name for name in new if name != SYNTHETIC]
+    return any(
+        _mean(new, names) > allowed * _mean(current, names) for names in (real, list(new)) if names
+    )
 
 
 def _mean(cers: Mapping[str, float], names: Sequence[str] | None = None) -> float:

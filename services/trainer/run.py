@@ -7,26 +7,32 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
+import numpy as np
 from mlflow.entities import RunStatus
+from numpy.typing import NDArray
 
 from recognizer.bundle import Bundle
 from recognizer.manifest import CARD
 from recognizer.recognizer import Recognizer
 from trainer.batches import Pipeline
+from trainer.blend import blend
 from trainer.bootstrap import STARTER_BUNDLE
 from trainer.checkpoint import Checkpoint
 from trainer.cores import limited
 from trainer.corpus import Corpus
 from trainer.datasets.base import Dataset, Sample
+from trainer.datasets.corrections import is_corrections
 from trainer.decoding.fitting import diagnose
+from trainer.evaluation import CHUNK
 from trainer.finish import Finished, finish
-from trainer.gate import Decision
+from trainer.gate import TOLERANCE, Decision, forgets
 from trainer.metrics import Scores
+from trainer.network import Crnn
 from trainer.recipe import Recipe
 from trainer.registry import Registry, Version
 from trainer.settings import Settings
 from trainer.state import Epoch, State
-from trainer.submit import Origin, enter, submit
+from trainer.submit import Origin, enter, judging, submit
 from trainer.tracking import Tracking, tracked
 from trainer.training import Data, Ending, Listener, Training, validate
 from trainer.transfer import NOTHING, start_from
@@ -54,6 +60,8 @@ class Plan:
     """Of the run, and of the version that it registers."""
     only_train: bool = False
     """End with the checkpoint: nothing is exported, tested or registered."""
+    cautious: bool = False
+    """Go back towards the start as far as it takes to read no set but corrections worse."""
     stopped: Callable[[], bool] = lambda: False
 
 
@@ -102,6 +110,7 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
     recipe = plan.recipe
     data = Data(corpus.digest(), corpus.alphabet, corpus.training(), corpus.validation())
     start, origin = start_from(base, recipe, corpus.alphabet)
+    before = [np.array(each) for each in start.get_weights()] if start and plan.cautious else None
     resumed = checkpoint.run_id() if plan.resume else None
     registry = Registry(settings.mlflow_tracking_uri, settings.address)
     for reason, count in corpus.skipped().items():
@@ -137,6 +146,8 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
         if plan.only_train:
             return Outcome(ending, tracking.run_id)
         best = checkpoint.best()
+        if before:
+            _hold(best, before, corpus, settings.data_dir, pipeline)
         test = corpus.samples("test")
         if test:
             loss = validate(best, corpus.alphabet, test, pipeline, recipe.batch_size)[1]
@@ -168,6 +179,34 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
             force=plan.force,
         )
         return Outcome(ending, tracking.run_id, version, decision, scores)
+
+
+def _hold(
+    network: Crnn,
+    before: Sequence[NDArray[np.float32]],
+    corpus: Corpus,
+    data_dir: Path,
+    pipeline: Pipeline,
+) -> None:
+    """See `trainer.blend`. Half of what the gate allows, which looks at the exported network."""
+    others = [each for each in corpus.datasets if not is_corrections(each)]
+    sets = {
+        name: [sample for sample in samples if corpus.alphabet.covers(sample.text)]
+        for name, samples in judging(others, data_dir).items()
+    }
+
+    def cers() -> dict[str, float]:
+        return {
+            name: validate(network, corpus.alphabet, samples, pipeline, CHUNK)[0].cer
+            for name, samples in sets.items()
+        }
+
+    after = network.get_weights()
+    network.set_weights(before)
+    known = cers()
+    network.set_weights(after)
+    share = blend(network, before, lambda: forgets(cers(), known, 1 + TOLERANCE / 2))
+    mlflow.log_metric("blend", share)
 
 
 def _card(base: Bundle | None) -> str:

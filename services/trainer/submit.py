@@ -13,7 +13,7 @@ from recognizer.bundle import Bundle
 from recognizer.manifest import CARD
 from trainer import gate
 from trainer.changes import Changes
-from trainer.datasets.base import Dataset
+from trainer.datasets.base import Dataset, Sample
 from trainer.datasets.catalogue import at_hand
 from trainer.datasets.corrections import is_corrections
 from trainer.datasets.divided import is_divided
@@ -68,6 +68,12 @@ def enter(
     return version
 
 
+def judging(datasets: Sequence[Dataset], data_dir: Path) -> dict[str, list[Sample]]:
+    """What the gate compares on: the frozen set with all that is at hand, and these."""
+    real = {dataset.name: dataset for dataset in (*at_hand(data_dir), *datasets)}
+    return gate.frozen_sets(list(real.values()))
+
+
 def submit(
     registry: Registry,
     bundle: Bundle,
@@ -89,8 +95,7 @@ def submit(
     incumbent = registry.current()
     version = enter(registry, bundle, origin)
     corrections = [dataset.name for dataset in datasets if is_corrections(dataset)]
-    real = {dataset.name: dataset for dataset in (*at_hand(data_dir), *datasets)}
-    sets = gate.frozen_sets(list(real.values()))
+    sets = judging(datasets, data_dir)
     log.info("the gate compares on %s", ", ".join(f"{k} ({len(v)})" for k, v in sets.items()))
     found = gate.measure(bundle.path, sets)
     new, current = _cers(found), None

@@ -98,7 +98,11 @@ def retrain(
                 from trainer.transfer import size_of
 
             plan = Plan(
-                replace(recipe, size=size_of(start)), tuple(datasets), name=name, start=start
+                replace(recipe, size=size_of(start)),
+                tuple(datasets),
+                name=name,
+                start=start,
+                cautious=True,
             )
             run_plan(plan, known, resume=resume, force=force)
 

@@ -1,0 +1,54 @@
+"""A network goes back towards what it was, as far as it takes to forget nothing."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from trainer.blend import SHARES, blend
+from trainer.gate import forgets
+
+Weights = list[NDArray[np.float32]]
+
+
+class Network:
+    """All that is blended of one."""
+
+    def __init__(self, *weights: float) -> None:
+        self.set_weights([np.full(3, each, np.float32) for each in weights])
+
+    def get_weights(self) -> Weights:
+        return self._weights
+
+    def set_weights(self, weights: Weights) -> None:
+        self._weights = weights
+
+
+BEFORE = [np.zeros(3, np.float32), np.full(3, 10, np.float32)]
+
+
+@pytest.mark.parametrize("most", [1.0, 0.7, 0.4, 0.2])
+def test_as_much_is_kept_of_what_is_new_as_forgets_nothing(most: float) -> None:
+    network = Network(1, 20)
+    share = blend(network, BEFORE, lambda: float(network.get_weights()[0][0]) > most + 1e-6)
+    assert share == max(each for each in SHARES if each <= most)
+    first, second = network.get_weights()
+    assert first == pytest.approx(share)
+    assert second == pytest.approx(10 + 10 * share)
+
+
+def test_where_no_blend_will_do_nothing_is_changed() -> None:
+    network = Network(1, 20)
+    assert blend(network, BEFORE, lambda: True) == 1
+    assert [each[0] for each in network.get_weights()] == [1, 20]
+
+
+def test_forgetting_is_told_by_means_and_by_real_sets() -> None:
+    current = {"synthetic": 0.10, "lines/a": 0.10, "lines/b": 0.20}
+    assert not forgets(current, current, 1.0)
+    # what one set loses another may win
+    assert not forgets({**current, "lines/a": 0.12, "lines/b": 0.18}, current, 1.0)
+    assert forgets({**current, "lines/a": 0.12}, current, 1.02)
+    assert not forgets({**current, "lines/a": 0.101}, current, 1.02)
+    # synthetic lines do not make up for handwriting
+    assert forgets({**current, "synthetic": 0.01, "lines/b": 0.22}, current, 1.02)
+    assert forgets({"synthetic": 0.11}, {"synthetic": 0.10}, 1.02)
