@@ -76,6 +76,8 @@ class Reading(_Answer):
     text: str
     confidence: float
     level: Literal["word", "line", "page"]
+    width: int
+    height: int
     lines: tuple[Line, ...]
     alternatives: tuple[Alternative, ...]
 

@@ -16,6 +16,8 @@ def reading(read: Read) -> schemas.Reading:
         text="\n".join(line.text for line in lines),
         confidence=rounded(joint_confidence([each.reading for each in read.lines])),
         level=read.level,
+        width=read.width,
+        height=read.height,
         lines=lines,
         alternatives=lines[0].alternatives if read.level != "page" else [],
     )

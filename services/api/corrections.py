@@ -1,6 +1,7 @@
 """Corrections that people save: checked, bounded in size, and removed when their time is over."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -19,7 +20,7 @@ from api.errors import (
 from api.schemas import Corrections, KeptCorrection, SavedCorrection
 from api.settings import Settings
 from corrections.errors import NoSuchCorrectionError, StoreError
-from corrections.record import Correction
+from corrections.record import MOST_BYTES, Correction
 
 if TYPE_CHECKING:
     from corrections.store import Entry, Store
@@ -33,6 +34,7 @@ KNOWN_SECONDS = 10.0
 """How long a listing is believed: others write to the same place."""
 SWEEP_SECONDS = 3600.0
 RETRY_SECONDS = 5
+THREADS = 4
 
 
 class Keeper:
@@ -45,6 +47,9 @@ class Keeper:
         self._opened: Store | None = None
         self._bytes = 0
         self._listed_at = -KNOWN_SECONDS
+        self._saving = threading.Lock()
+        # a place that does not answer must not hold the threads that uploads need
+        self._threads = anyio.CapacityLimiter(THREADS)
 
     async def state(self) -> Corrections:
         """What is kept. Raises `CorrectionsUnavailableError`."""
@@ -61,29 +66,33 @@ class Keeper:
             ],
         )
 
-    async def save(
-        self, image: bytes, correction: Correction, size: tuple[int, int]
-    ) -> SavedCorrection:
+    async def save(self, image: bytes, text: str, size: tuple[int, int]) -> SavedCorrection:
         """Keep a correction of an image of this width and height.
 
+        Args:
+            text: the correction as JSON.
+
         Raises:
-            FieldError: a line lies outside of the image.
+            FieldError: it is none, or a line lies outside of the image.
             CorrectionsOffError, CorrectionsFullError, CorrectionsUnavailableError: nothing of it
                 is kept.
         """
         self.check_on()
-        _check_places(correction, *size)
 
         def save() -> SavedCorrection:
-            if time.monotonic() - self._listed_at > KNOWN_SECONDS:
-                self._entries()
-            if self._bytes + len(image) > self._most:
-                raise CorrectionsFullError(
-                    f"Corrections take {self._bytes} bytes here and may take {self._most}. Whoever "
-                    "runs the service can delete some, or raise CORRECTIONS_MAX_BYTES."
-                )
-            saved = self._store().save(image, correction)
-            self._bytes += saved.bytes
+            correction = _parsed(text)
+            _check_places(correction, *size)
+            # one at a time, or all of many at once would find room for the last of them
+            with self._saving:
+                if time.monotonic() - self._listed_at > KNOWN_SECONDS:
+                    self._entries()
+                if self._bytes + len(image) > self._most:
+                    raise CorrectionsFullError(
+                        f"Corrections take {self._bytes} bytes here and may take {self._most}. "
+                        "Whoever runs the service can delete some, or raise CORRECTIONS_MAX_BYTES."
+                    )
+                saved = self._store().save(image, correction)
+                self._bytes += saved.bytes
             return SavedCorrection(
                 id=saved.record.id,
                 lines=len(saved.record.lines),
@@ -130,7 +139,7 @@ class Keeper:
 
     async def _do(self, work: Callable[[], T]) -> T:
         try:
-            return await anyio.to_thread.run_sync(work)
+            return await anyio.to_thread.run_sync(work, limiter=self._threads)
         except NoSuchCorrectionError:
             raise
         except StoreError as error:
@@ -155,8 +164,10 @@ class Keeper:
         return entries
 
 
-def parse(text: str) -> Correction:
+def _parsed(text: str) -> Correction:
     """The field `correction` of a form. Raises `FieldError`."""
+    if len(text) > MOST_BYTES:
+        raise FieldError("correction", f"{len(text)} characters, at most {MOST_BYTES} are read.")
     try:
         return Correction.model_validate_json(text)
     except ValidationError as error:

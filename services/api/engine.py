@@ -109,16 +109,15 @@ class Engine:
     async def size(self, file: bytes) -> tuple[int, int]:
         """Width and height of an image file, upright. Raises as `read`."""
         self.admission.check_room()
-        with self.admission.enter():
-            try:
-                async with asyncio.timeout(self._deadline):
-                    loop = asyncio.get_running_loop()
-                    height, width = await loop.run_in_executor(
-                        self._preparing, lambda: self._decoded(file).shape
-                    )
-                    return width, height
-            except TimeoutError:
-                raise self.admission.late(self._deadline) from None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._deadline):
+                shape = await loop.run_in_executor(
+                    self._preparing, lambda: self._decoded(file).shape
+                )
+        except TimeoutError:
+            raise self.admission.late(self._deadline) from None
+        return shape[1], shape[0]
 
     async def _answer(self, model: Served, image: bytes | Gray, asked: Asked) -> Read | Page:
         loop = asyncio.get_running_loop()

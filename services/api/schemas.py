@@ -106,6 +106,8 @@ class Reading(BaseModel):
     level: ReadLevel = Field(
         examples=["line"], description="As asked; for `auto`, what the image was taken for."
     )
+    width: int = Field(examples=[214], description="Of the upright image, in pixels.")
+    height: int = Field(examples=[48])
     lines: list[Line] = Field(description="In reading order.")
     alternatives: list[Alternative] = Field(
         description="Of the whole text; on a page each line has its own instead."

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -109,9 +110,9 @@ class Settings(BaseSettings):
     @property
     def mlflow_page(self) -> str | None:
         """Where browsers find MLflow's page; None where nobody has said it."""
-        inside = self.mlflow_tracking_uri
-        found = self.mlflow_public_url or (inside if inside.startswith("http") else "")
-        return found.rstrip("/") or None
+        inside = urlsplit(self.mlflow_tracking_uri)
+        plain = inside.scheme in ("http", "https") and "@" not in inside.netloc  # no password
+        return (self.mlflow_public_url or (inside.geturl() if plain else "")).rstrip("/") or None
 
     @property
     def processes(self) -> int:

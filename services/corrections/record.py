@@ -12,7 +12,9 @@ from recognizer.alphabet import normalise
 
 MOST_LINES = 1000
 MOST_CHARACTERS = 1000
-MOST_POINTS = 1000
+MOST_POINTS = 500
+MOST_BYTES = 4_000_000
+"""Of a correction as JSON, without its image."""
 
 
 def _text(text: str) -> str:
@@ -25,7 +27,8 @@ def _text(text: str) -> str:
 
 Coordinate = Annotated[int, Field(ge=0, le=1_000_000)]
 Point = tuple[Coordinate, Coordinate]
-Points = Annotated[tuple[Point, ...], Field(max_length=MOST_POINTS)]
+# at the first fault: a list of a million would fill the memory
+Points = Annotated[tuple[Point, ...], Field(max_length=MOST_POINTS, fail_fast=True)]
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS), AfterValidator(_text)]
 
 
@@ -70,6 +73,7 @@ class Correction(BaseModel):
         Field(
             min_length=1,
             max_length=MOST_LINES,
+            fail_fast=True,
             description="Those that were checked; others are left out, and nothing learns of them.",
         ),
     ]

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
@@ -19,12 +20,19 @@ from pydantic import ValidationError
 from corrections.errors import NoSuchCorrectionError, StoreError
 from corrections.record import Correction, Record
 
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
 SUFFIX = ".zip"
 RECORD = "correction.json"
 IMAGE = "image"
 
 STALE_SECONDS = 3600
 """What is being written for longer was left behind by a process that is no more."""
+
+# a bucket that is silent is given up on while somebody still waits
+_PATIENCE: "ClientConfig" = {"connect_timeout": "3s", "timeout": "5s"}
+_RETRIES: "RetryConfig" = {"max_retries": 1, "retry_timeout": timedelta(seconds=10)}
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = re.compile(r"[0-9a-f]{64}\.zip#\d+")
@@ -81,7 +89,13 @@ class Store:
         self._folder = None if "://" in location else Path(location)
         with _reported(f"cannot be opened at {location!r}"):
             if self._folder is None:
-                self._objects = from_url(location)
+                # options given here take the place of this one, which is read there otherwise
+                http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes")
+                self._objects = from_url(
+                    location,
+                    client_options={**_PATIENCE, "allow_http": http},
+                    retry_config=_RETRIES,
+                )
             else:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._objects = LocalStore(self._folder)
@@ -100,14 +114,18 @@ class Store:
         key = record.id + SUFFIX
         data = _packed(image, record)
         with _reported("cannot be written"):
+            new = True
             try:
                 self._objects.put(key, data, mode="create")
             except AlreadyExistsError:
-                return Saved(self.read(record.id).record, 0)
+                # with the new time: of several corrections of a line the last one counts. What a
+                # power cut has left of it is made whole, too
+                self._objects.put(key, data)
+                new = False
             if self._folder is not None:
                 _sync(self._folder / key)
                 _sync(self._folder)
-        return Saved(record, len(data))
+        return Saved(record, len(data) if new else 0)
 
     def entries(self) -> list[Entry]:
         """All of them, the newest first. Raises `StoreError`."""

@@ -14,6 +14,7 @@ from trainer.checkpoint import Checkpoint
 from trainer.cores import limited
 from trainer.corpus import Corpus
 from trainer.datasets.base import Dataset, Sample, Split, is_made
+from trainer.datasets.corrections import is_corrections
 from trainer.decoding.fitting import Decoding, enriched, fit
 from trainer.decoding.linguistics import texts_of
 from trainer.detector.bundled import detector_of
@@ -133,8 +134,13 @@ def finish_checkpoint(checkpoint: Checkpoint, datasets: Sequence[Dataset], path:
 
 
 def _handwriting(corpus: Corpus, split: Split) -> list[Sample]:
-    """Samples as a version will meet them: real ones, where there are any."""
+    """Samples as a version will meet them: real ones, where there are any.
+
+    Corrections alone are too few, and of too few hands: then made ones go with them.
+    """
     real = tuple(each for each in corpus.datasets if not is_made(each))
+    if all(is_corrections(each) for each in real):
+        real = corpus.datasets
     found = [s for each in real for s in each.samples(split) if corpus.alphabet.covers(s.text)]
     found = found or corpus.samples(split)
     random.Random(0).shuffle(found)

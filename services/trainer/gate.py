@@ -14,6 +14,9 @@ LARGEST_SET = 300
 
 SYNTHETIC = "synthetic"
 
+LEAST_HELD = 10
+"""Corrected lines that are held out, to judge by."""
+
 TOLERANCE = 0.02
 """Of the CER on other sets, for a version that has learnt from corrections."""
 
@@ -29,6 +32,9 @@ class Decision:
     cer: float | None = None
     incumbent: str | None = None
     incumbent_cer: float | None = None
+    reference: str | None = None
+    """Of a version that learnt from corrections: the one it may read other sets a little worse
+    than, the last in production that had learnt from none."""
 
     @property
     def promotes(self) -> bool:
@@ -72,6 +78,7 @@ def decide(
     incumbent_is_real: bool = False,
     divided: Sequence[str] = (),
     corrected: Sequence[str] = (),
+    reference: tuple[str, Mapping[str, float]] | None = None,
     force: bool = False,
 ) -> Decision:
     """Compare two versions on the frozen set.
@@ -79,7 +86,7 @@ def decide(
     The mean over all sets must not be worse, nor the mean over the real ones: winning on
     synthetic lines does not make up for losing on handwriting. A version that has learnt from
     corrections must read others of them better, those it has not seen; for that the other sets
-    may be read worse by `TOLERANCE`.
+    may be read worse by `TOLERANCE`, once and not again with each such version.
 
     Args:
         new, current: name of a set -> CER; `current` is None without an incumbent.
@@ -89,16 +96,20 @@ def decide(
         divided: sets that the new version learnt from in splits of its own. Either version may
             have been trained on what the other is judged by: no comparison is fair then.
         corrected: sets of corrections that the new version learnt from.
+        reference: number and CERs of the last version that had learnt from none; None is the
+            incumbent.
         force: promote whatever the comparison says.
     """
     cer = _mean(new)
     if current is None or incumbent is None:
         return Decision("first", "Nothing was in production.", cer)
     held = _mean(current)
-    frozen = [name for name in new if name not in corrected]
-    names = [name for name in frozen if name != SYNTHETIC]
+    number, known = reference or (incumbent, current)
+    frozen = {name: value for name, value in new.items() if name not in corrected}
+    real = {name: value for name, value in frozen.items() if name != SYNTHETIC}
     held_out = [name for name in new if name in corrected]
     allowed = 1 + TOLERANCE if corrected else 1
+    than = f" than version {number}" if number != incumbent else ""
     said = f"CER {cer:.2%} against {held:.2%} of version {incumbent} ({_sets(new, current)})"
     fault = None
     if divided:
@@ -106,40 +117,38 @@ def decide(
             f"It learnt from {', '.join(divided)} in splits of its own, so that what it is "
             f"compared on, it or version {incumbent} may have been trained on"
         )
-    elif corrected and not held_out:
+    elif corrected and not held_out:  # fewer than it takes: `judging` has left them out
         fault = (
             "There are too few corrections to judge by: those of another document have to be held "
             "out of training"
         )
     elif held_out and _mean(new, held_out) >= _mean(current, held_out):
         fault = "It reads held-out corrections no better"
-    elif not corrected and not names and incumbent_is_real and not new_is_real:
+    elif not corrected and not real and incumbent_is_real and not new_is_real:
         fault = (
             f"Version {incumbent} learnt from real handwriting, this one from made lines alone, "
             "and no real set is at hand to compare them on (`trainer fetch` brings one)"
         )
-    elif names and _mean(new, names) > allowed * _mean(current, names):
-        fault = "It reads real handwriting worse"
-    elif _mean(new, frozen) > allowed * _mean(current, frozen):
-        fault = "It reads the frozen set worse"
+    elif forgets(real, known, allowed):
+        fault = f"It reads real handwriting worse{than}"
+    elif forgets(frozen, known, allowed):
+        fault = f"It reads the frozen set worse{than}"
+    learnt = number if corrected else None
     if fault is None:
         praise = "It reads corrections better" if corrected else "It reads no worse"
-        return Decision("promoted", f"{praise}: {said}.", cer, incumbent, held)
+        return Decision("promoted", f"{praise}: {said}.", cer, incumbent, held, learnt)
     if force:
-        return Decision("forced", f"Forced. {fault}: {said}.", cer, incumbent, held)
-    return Decision("rejected", f"{fault}: {said}.", cer, incumbent, held)
+        return Decision("forced", f"Forced. {fault}: {said}.", cer, incumbent, held, learnt)
+    return Decision("rejected", f"{fault}: {said}.", cer, incumbent, held, learnt)
 
 
 def forgets(new: Mapping[str, float], current: Mapping[str, float], allowed: float) -> bool:
-    """Whether the mean CER over sets, or over the real ones, is above `allowed` times what it was.
+    """Whether the mean CER over sets is above `allowed` times what it was; not of no set.
 
     Args:
-        new, current: name of a set -> CER.
+        new, current: name of a set -> CER; the sets are those of `new`.
     """
-    real = [name for name in new if name != SYNTHETIC]
-    return any(
-        _mean(new, names) > allowed * _mean(current, names) for names in (real, list(new)) if names
-    )
+    return bool(new) and _mean(new) > allowed * _mean(current, list(new))
 
 
 def _mean(cers: Mapping[str, float], names: Sequence[str] | None = None) -> float:

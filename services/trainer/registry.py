@@ -83,6 +83,10 @@ class Registry:
             raise
         return _version(found)
 
+    def version(self, number: str) -> Version | None:
+        """A version by its number; None where there is none, or no longer."""
+        return next((each for each in self.versions() if each.number == number), None)
+
     def of_run(self, run_id: str) -> Version | None:
         """The version that a run has registered, if any."""
         found = self.client.search_model_versions(f"run_id = '{run_id}'")

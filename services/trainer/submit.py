@@ -69,9 +69,17 @@ def enter(
 
 
 def judging(datasets: Sequence[Dataset], data_dir: Path) -> dict[str, list[Sample]]:
-    """What the gate compares on: the frozen set with all that is at hand, and these."""
+    """What the gate compares on: the frozen set with all that is at hand, and these.
+
+    Corrections of fewer than `LEAST_HELD` lines are left out: a gain on those says nothing.
+    """
     real = {dataset.name: dataset for dataset in (*at_hand(data_dir), *datasets)}
-    return gate.frozen_sets(list(real.values()))
+    few = {
+        name
+        for name, dataset in real.items()
+        if is_corrections(dataset) and len(dataset.samples("val")) < gate.LEAST_HELD
+    }
+    return gate.frozen_sets([dataset for name, dataset in real.items() if name not in few])
 
 
 def submit(
@@ -98,11 +106,16 @@ def submit(
     sets = judging(datasets, data_dir)
     log.info("the gate compares on %s", ", ".join(f"{k} ({len(v)})" for k, v in sets.items()))
     found = gate.measure(bundle.path, sets)
-    new, current = _cers(found), None
+    new, current, reference = _cers(found), None, None
     if incumbent:
         with TemporaryDirectory() as folder:
             before = gate.measure(registry.bundle(incumbent, Path(folder)), sets)
         current = _cers(before)
+        first = registry.version(incumbent.tags.get("gate.reference", "")) if corrections else None
+        if first:
+            with TemporaryDirectory() as folder:
+                measured = gate.measure(registry.bundle(first, Path(folder)), sets)
+            reference = first.number, _cers(measured)
         for name in set(corrections) & set(found):
             changes = Changes.between(before[name], found[name])
             changes.log(name, incumbent.number, version.number)
@@ -114,6 +127,7 @@ def submit(
         incumbent_is_real=incumbent.real if incumbent else False,
         divided=[dataset.name for dataset in datasets if is_divided(dataset)],
         corrected=corrections,
+        reference=reference,
         force=force,
     )
     registry.record_gate(version.number, decision.as_dict())

@@ -35,8 +35,11 @@ class InterruptedStudy(Exception):
 class Trial(tune.Trainable):  # type: ignore[misc]  # Ray's types are not read
     """A job as Tune sees it: a step is an epoch, and the last step the end of the run."""
 
-    def setup(self, config: dict[str, Any], share: Share) -> None:
-        self.running = Running(_job(config, self.trial_id), share)
+    def setup(self, config: dict[str, Any], share: Share, environment: dict[str, str]) -> None:
+        # settings are those of the command that goes on, not of the one that began: MLflow may have
+        # moved
+        job = _job(config, self.trial_id).model_copy(update={"environment": environment})
+        self.running = Running(job, share)
 
     def step(self) -> dict[str, Any]:
         report = self.running.report()
@@ -157,7 +160,7 @@ def run_all(wanted: Search, folder: Path, share: Share) -> list[Ended]:
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told at the end
     path = str(folder.absolute())
-    trainable = _trainable(share)
+    trainable = _trainable(share, wanted.job.environment)
     if Tuner.can_restore(path):
         Tuner.restore(path, trainable, resume_errored=True).fit()
     else:
@@ -170,9 +173,10 @@ def run_all(wanted: Search, folder: Path, share: Share) -> list[Ended]:
     return [_ended(trial) for trial in ended]
 
 
-def _trainable(share: Share) -> Any:
+def _trainable(share: Share, environment: dict[str, str]) -> Any:
     wanted = {"cpu": share.cpus, "memory": share.memory, "gpu": share.gpus}
-    return tune.with_resources(tune.with_parameters(Trial, share=share), wanted)
+    trial = tune.with_parameters(Trial, share=share, environment=environment)
+    return tune.with_resources(trial, wanted)
 
 
 def _new(wanted: Search, trainable: Any, folder: Path) -> Tuner:

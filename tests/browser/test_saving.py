@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import FileChooser, Locator, expect
 
 from corrections.store import Store, Stored
 from visiting import Service, Visitor
@@ -81,6 +81,9 @@ def test_a_second_save_takes_the_place_of_the_first(
 
 def test_from_choosing_to_saved_without_a_mouse(visitor: Visitor, line: Path) -> None:
     page = visitor.page
+    # from the start: a chooser that opens before anybody listens for it is never heard of
+    choosers: list[FileChooser] = []
+    page.on("filechooser", choosers.append)
     page.locator("#model[data-state=ready]").wait_for()
 
     def tab_to(name: str) -> None:
@@ -93,9 +96,14 @@ def test_from_choosing_to_saved_without_a_mouse(visitor: Visitor, line: Path) ->
         raise AssertionError(f"{name} is not reached by Tab")
 
     tab_to("Choose images")
-    with page.expect_file_chooser() as waiting:
-        page.keyboard.press("Enter")
-    waiting.value.set_files(line)
+    expect(page.locator("#choose")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(100):
+        page.wait_for_timeout(100)
+        if choosers:
+            break
+    (chooser,) = choosers
+    chooser.set_files(line)
     card = visitor.read_card("line.png")
     tab_to("The text")
     page.keyboard.press("End")

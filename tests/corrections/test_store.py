@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -58,7 +59,12 @@ def test_the_same_is_kept_once(store: Store) -> None:
     first = store.save(b"an image", correction())
     again = store.save(b"an image", correction(model={"name": "handwriting", "version": "9"}))
     assert not again.new
-    assert again.record == first.record
+    assert again.record.id == first.record.id
+    # the time is the last one: what was said last counts
+    kept = store.read(first.record.id).record
+    assert kept == again.record
+    assert kept.saved_at > first.record.saved_at
+    assert len(store.entries()) == 1
     for image, other in [
         (b"another image", correction()),
         (b"an image", correction("other words")),
@@ -120,6 +126,9 @@ def test_a_damaged_one_is_no_correction(tmp_path: Path) -> None:
         file.write_bytes(damaged)
         with pytest.raises(StoreError, match="damaged"):
             store.read(saved.id)
+    # to save it again mends it
+    assert not store.save(b"an image", correction()).new
+    assert store.read(saved.id).image == b"an image"
     other = store.save(b"another", correction()).record
     (tmp_path / f"{other.id}.zip").rename(file)
     with pytest.raises(StoreError, match="damaged"):
@@ -130,6 +139,21 @@ def test_a_damaged_one_is_no_correction(tmp_path: Path) -> None:
 def test_a_place_that_is_none_is_said(location: str) -> None:
     with pytest.raises(StoreError, match="cannot be opened"):
         Store(location)
+
+
+def test_a_silent_bucket_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "AWS_ALLOW_HTTP": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        began = time.monotonic()
+        with pytest.raises(StoreError, match="cannot be listed"):
+            Store("s3://handwriting").entries()
+        assert time.monotonic() - began < 25
 
 
 @pytest.mark.parametrize(

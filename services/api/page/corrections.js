@@ -7,7 +7,14 @@ class Corrections extends EventTarget {
   kept = null;
   days = null;
 
-  async refresh() {
+  #asking = null;
+
+  refresh() {
+    this.#asking ??= this.#ask().finally(() => (this.#asking = null));
+    return this.#asking;
+  }
+
+  async #ask() {
     try {
       Object.assign(this, await ask("corrections", { byItself: true }));
     } catch (problem) {

@@ -18,7 +18,7 @@ export const keyRefused = () => refused;
 
 /** Ask for a key; true once there is one. `wrong`: the one that was not known, if any. */
 export function askForKey(wrong) {
-  if (wrong && wrong !== key()) return Promise.resolve(true); // another was given meanwhile
+  if (wrong !== key()) return Promise.resolve(true); // another was given meanwhile
   asking ??= ask(Boolean(wrong)).finally(() => (asking = null));
   return asking;
 }
@@ -40,7 +40,8 @@ function ask(wrong) {
     };
     byId("key-form").onsubmit = (event) => {
       event.preventDefault();
-      sessionStorage.setItem(STORE, field.value.trim());
+      // what no header can hold is no key of this service
+      sessionStorage.setItem(STORE, field.value.trim().replace(/[^\x21-\x7e]/g, "?"));
       end(true);
     };
     byId("key-later").onclick = () => end(false);

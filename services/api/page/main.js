@@ -5,7 +5,7 @@ import { corrections } from "./corrections.js";
 import { announce, button, byId, plural, sentences } from "./elements.js";
 import { copy } from "./files.js";
 import { takeIn } from "./intake.js";
-import { askForKey } from "./keys.js";
+import { askForKey, key } from "./keys.js";
 import { model } from "./model.js";
 import { Options } from "./options.js";
 import { Pad } from "./pad.js";
@@ -133,7 +133,7 @@ function notice(state, problem, version) {
   box.hidden = !text;
   box.replaceChildren(text);
   if (problem?.status === 401) {
-    box.append(button("Enter a key", null, async () => (await askForKey()) && model.refresh()));
+    box.append(button("Enter a key", null, async () => (await askForKey(key())) && model.refresh()));
   }
   if (text) announce(text);
 }

@@ -5,15 +5,13 @@ import { draw, make } from "./elements.js";
 
 const flat = (points) => points.map((point) => point.join(",")).join(" ");
 
-/** What the image measures: in its pixels, or where a browser cannot show it, as far as its lines go. */
-export async function sizeOf(image, reading) {
+/** What the image measures in its pixels, and whether this browser can show it. */
+export async function sizeOf(image, { width, height }) {
   try {
     await image.decode();
-    return { width: image.naturalWidth, height: image.naturalHeight, shown: true };
+    return { width, height, shown: true };
   } catch {
-    const points = reading.lines.flatMap((line) => line.polygon);
-    const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
-    return { width: Math.max(1, ...xs), height: Math.max(1, ...ys), shown: false };
+    return { width, height, shown: false };
   }
 }
 

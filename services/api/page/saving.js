@@ -76,7 +76,7 @@ export class Saving {
       const { id, lines } = await corrections.save(this.item, this.lines, this.documentOf());
       this.#saved = { id, lines, state };
       // the newer has all that the older had
-      if (before && before.id !== id) await corrections.remove(before.id);
+      if (before && before.id !== id) await corrections.remove(before.id).catch(unlessGone);
       announce(`Saved: ${plural(lines, "line")}.`);
     }, this.undo);
   }
@@ -104,4 +104,9 @@ export class Saving {
     this.show();
     if (focused && !next.hidden && !this.#wrong) next.focus();
   }
+}
+
+/** What is no longer there, as its time was over, need not be removed. */
+function unlessGone(problem) {
+  if (problem.kind !== "no-such-correction") throw problem;
 }

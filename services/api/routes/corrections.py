@@ -2,7 +2,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from api import corrections, uploads
+from api import uploads
 from api.documentation import IMAGE_ERRORS, problems
 from api.errors import (
     CorrectionsFullError,
@@ -74,8 +74,7 @@ async def save_correction(request: Request, response: Response, service: Parts) 
     file, text = await uploads.one_and_text(
         request, "correction", max_bytes=service.settings.max_upload_bytes
     )
-    correction = corrections.parse(text)
-    saved = await service.keeper.save(file, correction, await service.engine.size(file))
+    saved = await service.keeper.save(file, text, await service.engine.size(file))
     response.status_code = 201 if saved.new else 200
     return saved
 

@@ -113,6 +113,7 @@ def mixed(
     """Corrections and other sets, in proportion. Raises `DatasetError`."""
     from trainer.datasets.catalogue import at_hand, open_dataset
     from trainer.datasets.weighted import LARGEST, Weighted, weight_of
+    from trainer.gate import LEAST_HELD
 
     own = open_dataset(f"corrections:{place}" if place else "corrections", known.data_dir)
     counts = {split: len(own.samples(split)) for split in ("train", "val", "test")}
@@ -120,10 +121,10 @@ def mixed(
         f"{sum(counts.values())} corrected lines: {counts['train']} to learn from, "
         f"{counts['val']} that the gate judges by, {counts['test']} to test on."
     )
-    if not (counts["train"] and counts["val"]):
+    if not counts["train"] or counts["val"] < LEAST_HELD:
         raise Failure(
-            "That is too little to learn from and to judge by: correct images of two documents, "
-            "better of ten."
+            f"That is too little: the gate needs {LEAST_HELD} lines that are not learnt from, of "
+            "other documents. One document in five falls to it: correct some more."
         )
     if names is None:
         others = [*at_hand(known.data_dir), open_dataset(SYNTHETIC, known.data_dir)]
@@ -133,10 +134,12 @@ def mixed(
     if share == 1 or not drawn:
         return [own]
     epoch = max(LEAST_EPOCH, EPOCH * counts["train"])
+    # few corrections are not drawn a thousand times: their share holds in a smaller epoch
+    epoch = min(epoch, int(LARGEST * counts["train"] / share))
 
     def weighted(dataset: "Dataset", times: float) -> "Dataset":
         inner = dataset.dataset if isinstance(dataset, Weighted) else dataset
-        return Weighted(inner, min(times, LARGEST))
+        return Weighted(inner, times)
 
     scale = (1 - share) * epoch / drawn
     return [

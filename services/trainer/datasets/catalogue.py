@@ -115,7 +115,8 @@ def _corrections(argument: str, data_dir: Path) -> Dataset:
             "Nobody has said where corrections are kept: set CORRECTIONS_DIR, for the API too, "
             f"or name the place, as in {CORRECTIONS}:PATH."
         )
-    return CorrectionsDataset(location)
+    place = argument.rstrip("/").rpartition("/")[2]
+    return CorrectionsDataset(location, f"{CORRECTIONS}/{place}" if place else CORRECTIONS)
 
 
 def emnist_folder(path: str, data_dir: Path) -> Path:

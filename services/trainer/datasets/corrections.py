@@ -2,13 +2,15 @@
 
 import atexit
 import logging
+import os
 import shutil
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from PIL import Image
 
 from corrections.errors import StoreError
@@ -22,60 +24,58 @@ from recognizer.image import Gray
 from recognizer.layout import Line
 from recognizer.placing import corners
 from trainer.datasets.base import SPLITS, Dataset, DatasetError, FileSample, Sample, Split, Wrapping
-from trainer.datasets.page_files import split_documents
+from trainer.datasets.page_files import share_of
+from trainer.datasets.page_sample import MAX_PIXELS
 
 log = logging.getLogger(__name__)
 
 NAME = "corrections"
 
+VAL_SHARE, TEST_SHARE = 0.2, 0.1
+"""Of the documents; there are few of them, and the gate needs some."""
 
-@dataclass(frozen=True, slots=True)
-class _Corrected:
-    """A line, and the last correction that it is in."""
 
-    line: CorrectedLine
-    record: Record
+@dataclass
+class _Image:
+    """What all corrections of an image come to."""
 
-    @property
-    def on_page(self) -> Line:
-        polygon = self.line.polygon or corners(self.line.box)
-        return Line(tuple(polygon), tuple(self.line.baseline or ()))
+    document: str
+    """What it was said to be of, the last time it was said; until then itself."""
+    record: Record | None = None
+    """The last of them."""
+    lines: dict[tuple[str, tuple[int, ...]], CorrectedLine] = field(default_factory=dict)
+    """Level and box of a line -> its last correction."""
 
 
 class CorrectionsDataset:
-    """Corrected lines, each cut out of its image as it is when the image is read.
+    """Corrected lines, each cut out of its image much as it is when the image is read.
 
     A document, as whoever corrected called it, is in one split, and so is an image of no named
-    document; a hash of its name decides which. Where a line was corrected more than once the last
-    time counts.
+    document. A hash of its name alone decides which, so that what was learnt from once never judges
+    later, whatever is added or deleted; of few documents there may be none to judge by. Where a
+    line was corrected more than once the last time counts.
     """
 
-    name = NAME
-    licence = (
-        "corrections by users of this service, of handwriting that is theirs: not to be shared"
-    )
+    licence = "corrections by users of this service, whose handwriting is theirs: not to be shared"
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, name: str = NAME) -> None:
         """Read all corrections at a place. See `corrections.store.Store`.
 
         Raises:
             DatasetError: it cannot be read, or there is nothing in it.
         """
+        self.name = name
         self._skipped: Counter[str] = Counter()
-        # handwriting is personal: what is deleted must not stay behind in a cache
-        self._folder = Path(tempfile.mkdtemp(prefix="corrections-"))
-        atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
+        self._folder = _own_folder()
         try:
             store = Store(location)
             images = self._images(store)
         except StoreError as error:
             raise DatasetError(str(error)) from error
-        documents = {digest: _document(lines) for digest, lines in images.items()}
-        splits = split_documents(documents.values())
         self._samples: dict[Split, list[Sample]] = {split: [] for split in SPLITS}
-        for digest, lines in sorted(images.items()):
-            document = documents[digest]
-            self._samples[splits[document]] += self._cut(store, lines, document)
+        for digest in sorted(images):
+            found = images[digest]
+            self._samples[_split(found.document)] += self._cut(store, found)
         if not any(self._samples.values()):
             raise DatasetError(
                 f"There are no corrections in '{location}' yet. People save them on the page of "
@@ -89,47 +89,49 @@ class CorrectionsDataset:
     def samples(self, split: Split) -> Sequence[Sample]:
         return self._samples[split]
 
-    def _images(self, store: Store) -> dict[str, list[_Corrected]]:
+    def _images(self, store: Store) -> dict[str, _Image]:
         """Digest of an image -> its lines as they were corrected last."""
-        found: dict[str, dict[tuple[int, ...], _Corrected]] = defaultdict(dict)
-        for entry in reversed(store.entries()):
+        records = []
+        for entry in store.entries():
             try:
-                record = store.read(entry.id).record
+                records.append(store.read(entry.id).record)
             except StoreError as error:
                 log.warning("%s", error)
                 self._skipped["damaged"] += 1
-                continue
-            for line in record.lines:
-                found[record.image][line.box] = _Corrected(line, record)
-        return {digest: list(lines.values()) for digest, lines in found.items()}
+        found: dict[str, _Image] = {}
+        for record in sorted(records, key=lambda record: record.saved_at):
+            known = found.setdefault(record.image, _Image(record.image[:16]))
+            known.record = record
+            known.document = record.document or known.document
+            known.lines |= {(record.level, line.box): line for line in record.lines}
+        return found
 
-    def _cut(
-        self, store: Store, lines: Sequence[_Corrected], document: str
-    ) -> Iterator[FileSample]:
+    def _cut(self, store: Store, found: _Image) -> Iterator[FileSample]:
         """The lines of one image."""
-        record = lines[0].record
+        assert found.record
         try:
-            pixels = image.decode(store.read(record.id).image)
+            pixels = image.decode(store.read(found.record.id).image, max_pixels=MAX_PIXELS)
         except (ImageError, StoreError) as error:
             log.warning("%s", error)
-            self._skipped["image that cannot be read"] += len(lines)
+            self._skipped["image that cannot be read"] += len(found.lines)
             return
-        usual = usual_reach([each.on_page for each in lines], pixels.shape[0])
-        for each in lines:
-            if not each.line.text:
+        usual = usual_reach([_on_page(line) for line in found.lines.values()], pixels.shape[0])
+        for (level, box), line in found.lines.items():
+            if not line.text:
                 self._skipped["no text"] += 1
                 continue
-            strip: Gray = pixels
-            if each.record.level == "page":
+            left, top, right, bottom = box
+            strip: Gray = pixels[top:bottom, left:right]
+            if level == "page":
                 try:
-                    strip = cut(pixels, each.on_page, usual).pixels
+                    strip = cut(pixels, _on_page(line), usual).pixels
                 except CutError:
                     self._skipped["cannot be cut out"] += 1
                     continue
-            name = f"{record.image[:16]}-{'-'.join(map(str, each.line.box))}"
+            name = f"{found.record.image[:16]}-{'-'.join(map(str, box))}"
             file = self._folder / f"{name}.png"
             Image.fromarray(strip).save(file, compress_level=3)
-            yield FileSample(name, each.line.text, document, file)
+            yield FileSample(name, line.text, found.document, file)
 
 
 def is_corrections(dataset: Dataset) -> bool:
@@ -139,9 +141,26 @@ def is_corrections(dataset: Dataset) -> bool:
     return isinstance(dataset, CorrectionsDataset)
 
 
-def _document(lines: Sequence[_Corrected]) -> str:
-    """What the image was said to be of, the last time it was said."""
-    named = [each.record for each in lines if each.record.document]
-    if not named:
-        return lines[0].record.image[:16]
-    return str(max(named, key=lambda record: record.saved_at).document)
+def _on_page(line: CorrectedLine) -> Line:
+    return Line(tuple(line.polygon or corners(line.box)), tuple(line.baseline or ()))
+
+
+def _split(document: str) -> Split:
+    share = share_of(document)
+    return "val" if share < VAL_SHARE else "test" if share >= 1 - TEST_SHARE else "train"
+
+
+def _own_folder() -> Path:
+    """A folder for cut lines, gone with this process.
+
+    Handwriting is personal: what is deleted must not stay behind in a cache. What processes that
+    were killed have left is removed by the next.
+    """
+    home = Path(tempfile.gettempdir())
+    for left in home.glob("corrections-*-*"):
+        number = left.name.split("-")[1]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"corrections-{os.getpid()}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

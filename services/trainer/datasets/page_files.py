@@ -137,10 +137,10 @@ def split_documents(documents: Iterable[str]) -> Mapping[str, Split]:
     Further documents move none of these, except that of two or more one is always there to
     validate on, and of three or more one to test on: those nearest to it by their hash.
     """
-    order = sorted(set(documents), key=_share)
+    order = sorted(set(documents), key=share_of)
     found: dict[str, Split] = {}
     for document in order:
-        share = _share(document)
+        share = share_of(document)
         if share < _VAL_SHARE:
             found[document] = "val"
         else:
@@ -154,7 +154,7 @@ def split_documents(documents: Iterable[str]) -> Mapping[str, Split]:
     return found
 
 
-def _share(document: str) -> float:
+def share_of(document: str) -> float:
     """A number from 0 to 1 that is always the same for a name."""
     digest = hashlib.sha256(document.encode()).digest()
     return int.from_bytes(digest[:8]) / 2**64
