@@ -83,7 +83,7 @@ def test_from_choosing_to_saved_without_a_mouse(visitor: Visitor, line: Path) ->
     page = visitor.page
     # from the start: a chooser that opens before anybody listens for it is never heard of
     choosers: list[FileChooser] = []
-    page.on("filechooser", choosers.append)
+    page.on("filechooser", lambda chooser: choosers.append(chooser))
     page.locator("#model[data-state=ready]").wait_for()
 
     def tab_to(name: str) -> None:
