@@ -20,6 +20,9 @@ LEAST_HELD = 10
 TOLERANCE = 0.02
 """Of the CER on other sets, for a version that has learnt from corrections."""
 
+NOISE = 0.001
+"""Of CER itself: a few hundred lines cannot tell less from chance."""
+
 Verdict = Literal["first", "promoted", "rejected", "forced"]
 
 
@@ -86,7 +89,7 @@ def decide(
     The mean over all sets must not be worse, nor the mean over the real ones: winning on
     synthetic lines does not make up for losing on handwriting. A version that has learnt from
     corrections must read others of them better, those it has not seen; for that the other sets
-    may be read worse by `TOLERANCE`, once and not again with each such version.
+    may be read a little worse, once and not again with each such version.
 
     Args:
         new, current: name of a set -> CER; `current` is None without an incumbent.
@@ -108,7 +111,7 @@ def decide(
     frozen = {name: value for name, value in new.items() if name not in corrected}
     real = {name: value for name, value in frozen.items() if name != SYNTHETIC}
     held_out = [name for name in new if name in corrected]
-    allowed = 1 + TOLERANCE if corrected else 1
+    part = 1 if corrected else 0
     than = f" than version {number}" if number != incumbent else ""
     said = f"CER {cer:.2%} against {held:.2%} of version {incumbent} ({_sets(new, current)})"
     fault = None
@@ -129,9 +132,9 @@ def decide(
             f"Version {incumbent} learnt from real handwriting, this one from made lines alone, "
             "and no real set is at hand to compare them on (`trainer fetch` brings one)"
         )
-    elif forgets(real, known, allowed):
+    elif forgets(real, known, part=part):
         fault = f"It reads real handwriting worse{than}"
-    elif forgets(frozen, known, allowed):
+    elif forgets(frozen, known, part=part):
         fault = f"It reads the frozen set worse{than}"
     learnt = number if corrected else None
     if fault is None:
@@ -142,13 +145,17 @@ def decide(
     return Decision("rejected", f"{fault}: {said}.", cer, incumbent, held, learnt)
 
 
-def forgets(new: Mapping[str, float], current: Mapping[str, float], allowed: float) -> bool:
-    """Whether the mean CER over sets is above `allowed` times what it was; not of no set.
+def forgets(new: Mapping[str, float], current: Mapping[str, float], *, part: float) -> bool:
+    """Whether the mean CER over sets is above what it was; not of no set.
 
     Args:
         new, current: name of a set -> CER; the sets are those of `new`.
+        part: of what a version may lose that has learnt from corrections.
     """
-    return bool(new) and _mean(new) > allowed * _mean(current, list(new))
+    if not new:
+        return False
+    known = _mean(current, list(new))
+    return _mean(new) > known + part * max(TOLERANCE * known, NOISE)
 
 
 def _mean(cers: Mapping[str, float], names: Sequence[str] | None = None) -> float:

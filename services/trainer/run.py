@@ -25,7 +25,7 @@ from trainer.datasets.corrections import is_corrections
 from trainer.decoding.fitting import diagnose
 from trainer.evaluation import CHUNK
 from trainer.finish import Finished, finish
-from trainer.gate import SYNTHETIC, TOLERANCE, Decision, forgets
+from trainer.gate import SYNTHETIC, Decision, forgets
 from trainer.metrics import Scores
 from trainer.network import Crnn
 from trainer.recipe import Recipe
@@ -209,8 +209,7 @@ def _hold(
     def worse() -> bool:
         now = cers()
         real = {name: cer for name, cer in now.items() if name != SYNTHETIC}
-        allowed = 1 + TOLERANCE / 2
-        return forgets(now, known, allowed) or forgets(real, known, allowed)
+        return forgets(now, known, part=0.5) or forgets(real, known, part=0.5)
 
     share = blend(network, before, worse)
     mlflow.log_metric("blend", share)

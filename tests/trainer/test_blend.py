@@ -44,10 +44,19 @@ def test_where_no_blend_will_do_nothing_is_changed() -> None:
 
 def test_forgetting_is_told_by_the_mean() -> None:
     current = {"synthetic": 0.10, "lines/a": 0.10, "lines/b": 0.20}
-    assert not forgets(current, current, 1.0)
+    assert not forgets(current, current, part=0)
     # what one set loses another may win
-    assert not forgets({**current, "lines/a": 0.12, "lines/b": 0.179}, current, 1.0)
-    assert forgets({**current, "lines/a": 0.12}, current, 1.02)
-    assert not forgets({**current, "lines/a": 0.101}, current, 1.02)
-    assert forgets({"lines/b": 0.21}, current, 1.02)
-    assert not forgets({}, current, 1.02)
+    assert not forgets({**current, "lines/a": 0.12, "lines/b": 0.179}, current, part=0)
+    assert forgets({**current, "lines/a": 0.1001}, current, part=0)
+    assert forgets({**current, "lines/a": 0.12}, current, part=1)
+    assert not forgets({**current, "lines/a": 0.105}, current, part=1)
+    assert forgets({**current, "lines/a": 0.105}, current, part=0.5)
+    assert forgets({"lines/b": 0.21}, current, part=1)
+    assert not forgets({}, current, part=0)
+
+
+def test_what_nobody_can_measure_is_not_forgotten() -> None:
+    """Two per cent of a CER of two per cent are four characters in ten thousand."""
+    assert not forgets({"synthetic": 0.0209}, {"synthetic": 0.02}, part=1)
+    assert forgets({"synthetic": 0.0211}, {"synthetic": 0.02}, part=1)
+    assert forgets({"synthetic": 0.0201}, {"synthetic": 0.02}, part=0)
