@@ -79,7 +79,8 @@ class Pipeline:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        # waited for: at the end of the interpreter Python 3.11 trips over a pool that is half closed
+        self._pool.shutdown(cancel_futures=True)
 
     def batches(
         self,
