@@ -227,9 +227,14 @@ def test_what_the_api_keeps_of_corrections_the_trainer_finds(stack: Stack, examp
     )
     assert answer.status_code == 201, answer.text
     said = stack.compose("run", "--rm", "trainer", "datasets", "corrections", timeout=180)
-    assert "corrections" in said
-    assert "1" in said
+    assert "handwriting is theirs" in said
     assert httpx.get(f"{stack.api}/corrections", trust_env=False).json()["corrections"] == 1
+    retrain = docker(
+        *("compose", "--env-file", os.devnull, "run", "--rm", "retrain"), timeout=180, env=stack.env
+    )
+    assert retrain.returncode == 1, retrain.stderr
+    assert "1 corrected lines" in retrain.stdout
+    assert "That is too little" in retrain.stderr
 
 
 def test_down_and_up_keep_the_model_and_train_nothing(stack: Stack, example: Path) -> None:
