@@ -79,7 +79,7 @@ class Pipeline:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # waited for: at the end of the interpreter Python 3.11 trips over a pool that is half closed
+        # waited for: at its end Python 3.11 trips over a pool that is half closed
         self._pool.shutdown(cancel_futures=True)
 
     def batches(
