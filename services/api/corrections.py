@@ -43,7 +43,7 @@ class Keeper:
     def __init__(self, settings: Settings) -> None:
         self._location = settings.corrections_dir
         self._most = settings.corrections_max_bytes
-        self._days = settings.corrections_days
+        self._days = settings.corrections_days or None
         self._opened: Store | None = None
         self._bytes = 0
         self._listed_at = -KNOWN_SECONDS
@@ -59,7 +59,7 @@ class Keeper:
             corrections=len(entries),
             bytes=sum(each.bytes for each in entries),
             most_bytes=self._most,
-            days=self._days or None,
+            days=self._days,
             latest=[
                 KeptCorrection(id=each.id, bytes=each.bytes, saved_at=each.saved_at)
                 for each in entries[:MOST_LISTED]
@@ -129,11 +129,9 @@ class Keeper:
                 await task
 
     async def _sweep(self) -> None:
-        # nothing is older than this where no age is set; half-written files go all the same
-        days = self._days or 36500.0
         while True:
             with suppress(CorrectionsUnavailableError):  # it is in the log
-                if gone := await self._do(lambda: self._store().expire(days)):
+                if gone := await self._do(lambda: self._store().expire(self._days)):
                     log.info("corrections removed, as CORRECTIONS_DAYS says", corrections=gone)
             await asyncio.sleep(SWEEP_SECONDS)
 

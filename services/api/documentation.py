@@ -87,10 +87,15 @@ PROBLEMS = problems(*IMAGE_ERRORS, FetchError, UrlRefusedError, ReadingError, No
 """The problems of the routes that read images, by status."""
 
 
-def form(field: str, description: str, *, many: bool = False) -> dict[str, Any]:
+def form(
+    field: str, description: str, *, many: bool = False, **others: dict[str, Any]
+) -> dict[str, Any]:
     """A multipart body with one field, or a repeated one, of image files.
 
     Written by hand: a field that is a file or a text shows as a plain text box otherwise.
+
+    Args:
+        others: further fields that must be there, and their schemas.
     """
     file: dict[str, Any] = {"type": "string", "contentMediaType": "application/octet-stream"}
     schema = {"type": "array", "items": file, "minItems": 1} if many else file
@@ -101,8 +106,8 @@ def form(field: str, description: str, *, many: bool = False) -> dict[str, Any]:
                 "multipart/form-data": {
                     "schema": {
                         "type": "object",
-                        "required": [field],
-                        "properties": {field: {**schema, "description": description}},
+                        "required": [field, *others],
+                        "properties": {field: {**schema, "description": description}, **others},
                     }
                 }
             },

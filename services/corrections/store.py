@@ -85,7 +85,6 @@ class Store:
         Raises:
             StoreError: no such kind of place, or the folder cannot be made.
         """
-        self.location = location
         self._folder = None if "://" in location else Path(location)
         with _reported(f"cannot be opened at {location!r}"):
             if self._folder is None:
@@ -172,8 +171,11 @@ class Store:
             self._objects.head(id + SUFFIX)  # a bucket says nothing where there is none
             self._objects.delete(id + SUFFIX)
 
-    def expire(self, days: float) -> int:
+    def expire(self, days: float | None) -> int:
         """Remove what was saved longer ago than this many days, and what was never finished.
+
+        Args:
+            days: None removes nothing that was finished.
 
         Returns:
             How many corrections were removed.
@@ -182,6 +184,8 @@ class Store:
             StoreError: they cannot be listed or removed.
         """
         self._sweep()
+        if days is None:
+            return 0
         last = datetime.now(UTC) - timedelta(days=days)
         old = [each for each in self.entries() if each.saved_at < last]
         for each in old:

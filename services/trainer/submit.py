@@ -113,8 +113,9 @@ def submit(
         current = _cers(before)
         first = registry.version(incumbent.tags.get("gate.reference", "")) if corrections else None
         if first:
+            frozen = {name: sets[name] for name in sets if name not in corrections}
             with TemporaryDirectory() as folder:
-                measured = gate.measure(registry.bundle(first, Path(folder)), sets)
+                measured = gate.measure(registry.bundle(first, Path(folder)), frozen)
             reference = first.number, _cers(measured)
         for name in set(corrections) & set(found):
             changes = Changes.between(before[name], found[name])

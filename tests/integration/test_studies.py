@@ -1,7 +1,6 @@
 """`splits` and `sweep` on a real Ray and a real MLflow: all runs, their parent, and their ends."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,8 +17,9 @@ from mlflow.entities import Run
 from PIL import Image
 
 from ray_head import head
-from servers import SERVICES, Mlflow
+from servers import Mlflow
 from trainer.datasets.synthetic import SyntheticDataset
+from trainers import environment_of
 
 MODEL = "studies"
 SWEEP = """
@@ -51,15 +51,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environment(mlflow_server: Mlflow, tmp_path: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        "PYTHONPATH": str(SERVICES),
-        "MLFLOW_TRACKING_URI": mlflow_server.uri,
-        "MODEL_URI": f"models:/{MODEL}/Production",
-        "DATA_DIR": str(tmp_path / "datasets"),
-        "CHECKPOINT_DIR": str(tmp_path / "checkpoints"),
-        "COLUMNS": "200",
-    }
+    return environment_of(mlflow_server, MODEL, tmp_path) | {"COLUMNS": "200"}
 
 
 @dataclass

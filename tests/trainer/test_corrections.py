@@ -98,6 +98,13 @@ def test_what_was_taken_back_counts_again(tmp_path: Path) -> None:
     assert list(every(CorrectionsDataset(str(tmp_path)))) == ["right"]
 
 
+def test_the_last_correction_of_a_box_counts_whatever_it_was_taken_for(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    save(store, bars("aaa"), "as a page", level="page")
+    save(store, bars("aaa"), "as a line", level="line")
+    assert list(every(CorrectionsDataset(str(tmp_path)))) == ["as a line"]
+
+
 def test_a_part_of_an_image_is_cut_out(tmp_path: Path) -> None:
     line = {"box": (24, 0, 64, 32), "reading": "", "text": "aa"}
     correction = Correction.model_validate({"lines": [line], "level": "line"})

@@ -3,7 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from api import uploads
-from api.documentation import IMAGE_ERRORS, problems
+from api.documentation import IMAGE_ERRORS, form, problems
 from api.errors import (
     CorrectionsFullError,
     CorrectionsOffError,
@@ -17,33 +17,6 @@ from corrections.errors import NoSuchCorrectionError
 from corrections.record import Correction
 
 router = APIRouter(tags=["corrections"])
-
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image", "correction"],
-                    "properties": {
-                        "image": {
-                            "type": "string",
-                            "contentMediaType": "application/octet-stream",
-                            "description": "The image that was read: a file, or its base64.",
-                        },
-                        "correction": {
-                            "type": "string",
-                            "contentMediaType": "application/json",
-                            "contentSchema": Correction.model_json_schema(),
-                            "description": "What stands in its lines, as JSON.",
-                        },
-                    },
-                }
-            }
-        },
-    }
-}
 
 
 @router.get("/corrections", responses=problems(CorrectionsUnavailableError))
@@ -65,7 +38,16 @@ async def corrections_kept(service: Parts) -> Corrections:
             CorrectionsUnavailableError,
         ),
     },
-    openapi_extra=_FORM,
+    openapi_extra=form(
+        "image",
+        "The image that was read: a file, or its base64.",
+        correction={
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": Correction.model_json_schema(),
+            "description": "What stands in its lines, as JSON.",
+        },
+    ),
 )
 async def save_correction(request: Request, response: Response, service: Parts) -> SavedCorrection:
     """Keep an image and what a person says that stands in it, to train on."""

@@ -98,8 +98,13 @@ class Made:
         return self._samples[split]
 
 
-def is_made(dataset: Dataset) -> bool:
-    """Whether its lines were made here, so that no figure on them is one on handwriting."""
+def unwrapped(dataset: Dataset) -> Dataset:
+    """The dataset below all wrappings."""
     while isinstance(dataset, Wrapping):
         dataset = dataset.dataset
-    return isinstance(dataset, Made)
+    return dataset
+
+
+def is_made(dataset: Dataset) -> bool:
+    """Whether its lines were made here, so that no figure on them is one on handwriting."""
+    return isinstance(unwrapped(dataset), Made)

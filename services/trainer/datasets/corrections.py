@@ -23,7 +23,15 @@ from recognizer.errors import ImageError
 from recognizer.image import Gray
 from recognizer.layout import Line
 from recognizer.placing import corners
-from trainer.datasets.base import SPLITS, Dataset, DatasetError, FileSample, Sample, Split, Wrapping
+from trainer.datasets.base import (
+    SPLITS,
+    Dataset,
+    DatasetError,
+    FileSample,
+    Sample,
+    Split,
+    unwrapped,
+)
 from trainer.datasets.page_files import share_of
 from trainer.datasets.page_sample import MAX_PIXELS
 
@@ -43,8 +51,8 @@ class _Image:
     """What it was said to be of, the last time it was said; until then itself."""
     record: Record | None = None
     """The last of them."""
-    lines: dict[tuple[str, tuple[int, ...]], CorrectedLine] = field(default_factory=dict)
-    """Level and box of a line -> its last correction."""
+    lines: dict[tuple[int, ...], tuple[str, CorrectedLine]] = field(default_factory=dict)
+    """Box of a line -> what it was taken for, a part of a page or not, and its last correction."""
 
 
 class CorrectionsDataset:
@@ -103,7 +111,7 @@ class CorrectionsDataset:
             known = found.setdefault(record.image, _Image(record.image[:16]))
             known.record = record
             known.document = record.document or known.document
-            known.lines |= {(record.level, line.box): line for line in record.lines}
+            known.lines |= {line.box: (record.level, line) for line in record.lines}
         return found
 
     def _cut(self, store: Store, found: _Image) -> Iterator[FileSample]:
@@ -115,8 +123,8 @@ class CorrectionsDataset:
             log.warning("%s", error)
             self._skipped["image that cannot be read"] += len(found.lines)
             return
-        usual = usual_reach([_on_page(line) for line in found.lines.values()], pixels.shape[0])
-        for (level, box), line in found.lines.items():
+        usual = usual_reach([_on_page(line) for _, line in found.lines.values()], pixels.shape[0])
+        for box, (level, line) in found.lines.items():
             if not line.text:
                 self._skipped["no text"] += 1
                 continue
@@ -136,9 +144,7 @@ class CorrectionsDataset:
 
 def is_corrections(dataset: Dataset) -> bool:
     """Whether its lines are corrections, however it is wrapped."""
-    while isinstance(dataset, Wrapping):
-        dataset = dataset.dataset
-    return isinstance(dataset, CorrectionsDataset)
+    return isinstance(unwrapped(dataset), CorrectionsDataset)
 
 
 def _on_page(line: CorrectedLine) -> Line:
