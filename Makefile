@@ -10,6 +10,8 @@ SPARK := $(if $(shell command -v java 2>/dev/null),$(VENV)/.spark)
 # 3.11 first: it is the version of the images and of CI.
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-compile
+# Files of tests side by side: each process that runs some has an MLflow server of its own.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 WITH_ENV := $(if $(wildcard .env),$(PY) -m dotenv run --no-override --)
 
 export PYTHONPATH := $(CURDIR)/services
@@ -25,8 +27,8 @@ help: ## Show this list
 up: $(RUNTIME) ## Start MLflow, the API and a first training here, without Docker (Ctrl-C stops all)
 	@exec $(WITH_ENV) $(PY) -m tools.up
 
-test: $(DEV) ## Run the tests, but for the long ones (ARGS="-k name" to choose)
-	$(PY) -m pytest -m "not slow and not compose" $(ARGS)
+test: $(DEV) ## Run the tests, but for the long ones (ARGS="-k name" to choose, -n0: one by one)
+	$(PY) -m pytest -m "not slow and not compose" $(SIDE_BY_SIDE) $(ARGS)
 
 test-full: $(DEV) ## Run every test: also soak, fault and, with a Docker engine, compose
 	$(PY) -m pytest $(ARGS)

@@ -36,7 +36,7 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-@pytest.mark.parametrize("key", [ADA, BOB])
+@pytest.mark.parametrize("key", [ADA, BOB], ids=["named", "hash alone"])
 async def test_either_header_lets_a_known_key_in(client: httpx.AsyncClient, key: str) -> None:
     for headers in (bearer(key), {"authorization": f"bearer  {key} "}, {"X-API-Key": key}):
         answer = await client.post("/predict", files=image("aa"), headers=headers)
@@ -150,6 +150,7 @@ async def test_the_log_names_who_asked_and_shows_no_key(
         (f"{'x' * 65}:{BOB_HASH}", "entry 1"),
         (BOB_HASH.upper() + "0", "64 hex digits"),
     ],
+    ids=["a key", "key of two", "short hash", "space in name", "long name", "long hash"],
 )
 def test_a_wrong_setting_is_said_without_showing_it(value: str, says: str) -> None:
     done = subprocess.run(

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from bundles import bars, make_bundle
 from pictures import promising
+from ray_head import head
 from recognizer.bundle import digest
 from servers import SERVICES, wait
 from sheets import png, sheet
@@ -257,6 +258,25 @@ def test_killed_half_way_it_goes_on_without_a_loss_or_a_duplicate(
         name.name: text_of(number) for number, name in enumerate(names)
     }
     assert not list(out.glob(".part-*"))
+
+
+def test_it_reads_on_a_cluster(model: Path, scans: Path, tmp_path: Path) -> None:
+    """A command of its own, as Ray is in this process already."""
+    out = tmp_path / "readings.parquet"
+    environment = {**os.environ, "PYTHONPATH": str(SERVICES)}
+    with head(environment) as address:
+        found = subprocess.run(
+            [sys.executable, "-m", "trainer", "transcribe", scans, "--out", out, "-m", model],
+            env=environment | {"RAY_ADDRESS": address},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    assert found.returncode == 0, found.stderr
+    assert "32 images read" in found.stdout
+    read = {path: row["text"] for path, row in rows(out).items() if not row["error"]}
+    assert read == {str(scans / place_of(number)): text_of(number) for number in range(30)}
 
 
 def writing(out: Path) -> Any:
