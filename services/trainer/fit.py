@@ -65,7 +65,6 @@ def fit(
         log.warning("left out: %d, %s", count, reason)
     data = Data(corpus.digest(), corpus.alphabet, corpus.training(), corpus.validation())
     network, origin = start_from(base, recipe, corpus.alphabet)
-    log.info("training on %s: %d samples, %s", corpus.name, len(data.train), origin)
     training = Training(
         recipe,
         data,
@@ -75,5 +74,7 @@ def fit(
         origin=origin,
         stopped=stopped,
     )
+    origin = training.state.origin  # of a resumption, what it began with
+    log.info("training on %s: %d samples, %s", corpus.name, len(data.train), origin)
     with Pipeline(recipe.input(), corpus.alphabet) as pipeline:
         return training.run(_Logged(listener), pipeline)

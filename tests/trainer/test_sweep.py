@@ -1,11 +1,14 @@
 """`sweep.yaml`: what it may say, what is said of mistakes in it, and the command it comes to."""
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from trainer.cli import app
+from trainer.cli.studies import table_of
 from trainer.recipe import Recipe
 from trainer.sweep import SweepError, command, read
 from trainer.trial import Job, job_of
@@ -33,7 +36,7 @@ def job(tmp_path: Path, *datasets: str) -> Job:
 
 def test_the_example_is_one() -> None:
     sweep = read(EXAMPLE)
-    assert sweep.trials == 12
+    assert sweep.trials == 8
     assert sweep.parameters["size"].values == ["small"]
     assert sweep.parameters["batch_size"].kind == "choice"
     assert sweep.early_stopping is not None
@@ -96,3 +99,32 @@ def test_parameters_and_weights_make_a_job_and_a_command(tmp_path: Path) -> None
         "python -m trainer train -d synthetic:9 -d 'lines:my lines@0.512' --size small "
         "--batch-size 8 --learning-rate 0.002"
     )
+
+
+def test_a_table_of_many_settings_is_read_in_a_narrow_terminal() -> None:
+    trials = [
+        {
+            "run": f"trial-{number}",
+            "size": "small",
+            "learning_rate": f"0.00{number}",
+            "optimizer": "muon" if number % 2 else "adamw",
+            "dropout": f"0.{number}",
+            "augmentation": f"0.7{number}",
+            "epochs": str(number),
+            "val CER": f"{number}.50%",
+            "test CER": "2.31%" if number == 1 else "",
+            "ended": "stopped early" if number > 1 else "all epochs",
+        }
+        for number in (1, 2, 3)
+    ]
+    console = Console(width=80, file=StringIO())
+    console.print(table_of(trials, without={"test CER"}))
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    for trial in trials:
+        row = next(line for line in text.splitlines() if trial["run"] in line)
+        for name in ("learning_rate", "optimizer", "dropout", "augmentation", "val CER"):
+            assert trial[name] in row
+    assert "2.31%" not in text
+    assert "…" not in text
+    assert "Of all: size small" in text

@@ -1,11 +1,12 @@
 """What `splits` and `sweep` share: options, and what is told of many runs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from trainer.trial import Ended, Job
 
 GB = 1e9
+TESTED = {"test CER": "test_cer", "test WER": "test_wer"}
 MEMORY_PER_RUN = 4.0
 
 Cpus = Annotated[
@@ -79,11 +81,25 @@ def in_bytes(gigabytes: float | None) -> int | None:
     return None if gigabytes is None else int(gigabytes * GB)
 
 
-def table_of(rows: Sequence[dict[str, str]]) -> Table:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(*names)
+def table_of(rows: Sequence[dict[str, str]], *, without: Collection[str] = ()) -> Table:
+    """Runs beside each other, narrow enough to be read in most terminals.
+
+    What is the same of all runs stands below the table instead of in a column.
+
+    Args:
+        without: columns to leave out.
+    """
+    names = [name for name in dict.fromkeys(n for row in rows for n in row) if name not in without]
+    same = [name for name in names if len(rows) > 1 and len({row.get(name) for row in rows}) == 1]
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False, caption_justify="left")
+    shown = [name for name in names if name not in same]
+    for name in shown:
+        table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(escape(row.get(name, "")) for name in names))
+        table.add_row(*(escape(row.get(name, "")) for name in shown))
+    if same:
+        of_all = ", ".join(f"{name.replace('_', ' ')} {rows[0][name]}" for name in same)
+        table.caption = escape(f"Of all: {of_all}")
     return table
 
 
@@ -100,7 +116,10 @@ def tell_best(best: "Ended") -> None:
     version = best.report.version
     if not version or best.error:
         return
-    console.print(f"Proposed: version {version}, of {best.job.name}. To promote it:")
+    found = best.report.test
+    scores = ", ".join(f"{name} {found[key]:.2%}" for name, key in TESTED.items() if key in found)
+    tested = f" ({scores})" if scores else ""
+    console.print(f"Proposed: version {version}, of {best.job.name}{tested}. To promote it:")
     typer.echo(f"python -m trainer promote --version {version}")
 
 

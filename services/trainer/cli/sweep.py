@@ -11,6 +11,7 @@ from trainer.cli.common import app, console, reported, settings
 from trainer.cli.studies import (
     GB,
     MEMORY_PER_RUN,
+    TESTED,
     Cpus,
     CpusPerRun,
     GpusPerRun,
@@ -92,7 +93,8 @@ def sweep(
                     order[0] = best
             propose(study, best, known)
             study.conclude(order, best.report.best)
-        console.print(table_of(rows_of(order)))
+        # of the best alone, and told with it
+        console.print(table_of(rows_of(order), without={*TESTED, "version"}))
         tell_best(best)
         if not best.error:
             console.print("To train so again:")
