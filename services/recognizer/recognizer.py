@@ -35,7 +35,7 @@ MOST_ALTERNATIVES = 10
 BEAM_WIDTH = 16
 # A guide changes the order of prefixes late, when a word ends: more of them must be kept,
 # and those that nothing can save dropped.
-GUIDED_WIDTH, GUIDED_LEAST, GUIDED_MARGIN = 32, 1e-3, 15.0
+GUIDED_WIDTH, GUIDED_LEAST, GUIDED_MARGIN = 32, 1e-3, 8.0
 BATCH = 16
 # Another processor rounds differently; a broken network reads nothing like the golden text.
 LEAST_LIKENESS = 0.9
