@@ -37,7 +37,8 @@ from trainer.transcription.pipeline import Progress, transcribe
 from trainer.transcription.readings import Readings, Reads
 
 PREPARED = 1000
-"""Images that the network alone reads: prepared, ten thousand would take gigabytes."""
+"""About so many, from all over the corpus, the network alone reads: prepared, ten thousand would
+take gigabytes."""
 
 
 @dataclass
@@ -93,7 +94,8 @@ class Watch:
 def network(bundle: Path, files: Sequence[Path]) -> Measured:
     recognizer = Recognizer.load(bundle)
     spec = recognizer.manifest.input
-    prepared = [prepare(image.decode(file.read_bytes()), spec) for file in files[:PREPARED]]
+    chosen = files[:: max(len(files) // PREPARED, 1)]
+    prepared = [prepare(image.decode(file.read_bytes()), spec) for file in chosen]
     return _timed(lambda: recognizer.infer(prepared), len(prepared))
 
 

@@ -45,8 +45,9 @@ def test_languages_are_known_by_name_and_can_be_said() -> None:
     assert sets_of(copiste, "test", languages={"copiste": "deu"})[0].language == "deu"
 
 
-def test_synthetic_samples_are_told_apart_as_words_and_lines() -> None:
-    dataset = Texts("synthetic", ["one", "two words", "three", "four, five"])
+@pytest.mark.parametrize("name", ["synthetic", "emnist"])
+def test_made_samples_are_told_apart_as_words_and_lines(name: str) -> None:
+    dataset = Texts(name, ["one", "two words", "three", "four, five"])
     words, lines = sets_of(dataset, "test", languages={}, limit=3)
     assert (words.level, lines.level) == ("word", "line")
     assert [sample.text for sample in words.samples] == ["one", "three"]

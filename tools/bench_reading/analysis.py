@@ -8,6 +8,7 @@ from tools.bench_reading import errors, plots
 from tools.bench_reading.errors import Confusions
 from tools.bench_reading.problem import Problem
 from tools.bench_reading.record import Record, Run
+from tools.bench_reading.sets import MADE
 from tools.bench_reading.table import percent, span, table
 
 SPACE = "␣"
@@ -78,7 +79,7 @@ def chosen(run: Run) -> list[Record]:
         for record in run.records
         if (record.reader, record.decoder) == (first.reader, first.decoder)
     ]
-    return [record for record in mine if record.set != "synthetic"] or mine
+    return [record for record in mine if record.set not in MADE] or mine
 
 
 def _columns(worst: Confusions) -> list[list[str]]:

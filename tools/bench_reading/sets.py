@@ -5,8 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from trainer.datasets.base import Dataset, Sample, Split
+from trainer.datasets.emnist import EmnistDataset
+from trainer.datasets.synthetic import SyntheticDataset
 
 Level = Literal["word", "line"]
+
+MADE = (SyntheticDataset.name, EmnistDataset.name)
+"""Sets that are composed: no figure on them is one on handwriting. They mix words and lines."""
 
 ENGLISH = "eng"
 LANGUAGES = {
@@ -51,7 +56,7 @@ def sets_of(
     short = dataset.name.rpartition("/")[2]
     language = languages.get(short) or LANGUAGES.get(short, ENGLISH)
     whole = TestSet(short, _level(samples), language, samples)
-    if short != "synthetic":
+    if short not in MADE:
         return [whole]
     words = tuple(sample for sample in samples if " " not in sample.text)
     lines = tuple(sample for sample in samples if " " in sample.text)
