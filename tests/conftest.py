@@ -1,5 +1,6 @@
 """Fixtures that several directories of tests share."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,11 @@ if TYPE_CHECKING:
     from servers import Mlflow
 
 ROOT = Path(__file__).parents[1]
+
+# A process that runs tests side by side with others may be told of a terminal of 80 columns, and
+# Rich's console keeps for good what it finds when it is made: tests say themselves how wide it is.
+for _size in ("COLUMNS", "LINES"):
+    os.environ.pop(_size, None)
 
 
 @pytest.fixture(scope="session")

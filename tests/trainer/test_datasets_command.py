@@ -15,7 +15,7 @@ from trainer.inventory import inventory, picture_samples
 
 
 def run(*arguments: str, **environment: str) -> tuple[int, str]:
-    found = CliRunner().invoke(app, arguments, env={"COLUMNS": "400", **environment})
+    found = CliRunner().invoke(app, arguments, env={"COLUMNS": "250", **environment})
     return found.exit_code, found.output
 
 
