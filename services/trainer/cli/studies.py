@@ -97,9 +97,9 @@ def table_of(rows: Sequence[dict[str, str]], *, without: Collection[str] = ()) -
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(escape(row.get(name, "")) for name in shown))
-    if same:
-        of_all = ", ".join(f"{name.replace('_', ' ')} {rows[0][name]}" for name in same)
-        table.caption = escape(f"Of all: {of_all}")
+    told = [f"{name.replace('_', ' ')} {rows[0][name]}" for name in same if rows[0][name]]
+    if told:
+        table.caption = escape(f"Of all: {', '.join(told)}")
     return table
 
 
