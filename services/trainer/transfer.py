@@ -23,7 +23,8 @@ def transfer(old: Crnn, known: Alphabet, recipe: Recipe, wanted: Alphabet) -> Cr
     """A network for another alphabet that starts with what `old` has learnt.
 
     Every layer is copied. In the two heads, each character keeps its weights; one that is
-    new gets the random ones of a new network and a bias that keeps it quiet at first.
+    new gets the mean of them, which is quiet wherever a character is seen. Random weights
+    would not be: features are large, and the first steps would go to silencing it.
 
     Args:
         known: alphabet of `old`, blank at 0.
@@ -45,7 +46,9 @@ def transfer(old: Crnn, known: Alphabet, recipe: Recipe, wanted: Alphabet) -> Cr
     for name in HEADS:
         kernel, bias = new.get_layer(name).get_weights()
         old_kernel, old_bias = old.get_layer(name).get_weights()
-        bias[:] = np.min(old_bias)
+        written = [index for index in range(known.classes) if index != BLANK]
+        kernel[:] = old_kernel[..., written].mean(axis=-1, keepdims=True)
+        bias[:] = old_bias[written].mean()
         kernel[..., here] = old_kernel[..., there]
         bias[here] = old_bias[there]
         new.get_layer(name).set_weights([kernel, bias])

@@ -118,6 +118,10 @@ def test_a_grown_alphabet_keeps_what_was_learnt_and_mutes_what_is_new(network: C
     kept = [0, *wanted.encode(ALPHABET.characters)]
     own = [0, *ALPHABET.encode(ALPHABET.characters)]
     np.testing.assert_allclose(after[..., kept], before[..., own], atol=1e-5)
+    for head in grown.predict_on_batch(ink):
+        mean = head[..., wanted.encode(ALPHABET.characters)].mean(-1)
+        for new in wanted.encode("éß"):
+            np.testing.assert_allclose(head[..., new], mean, atol=1e-5)
 
 
 def test_only_a_network_of_the_same_size_can_be_trained_on_from(network: Crnn) -> None:
