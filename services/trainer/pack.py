@@ -36,8 +36,7 @@ def pack(
     Raises:
         DatasetError: the folder holds something, or cannot be written.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise DatasetError(f"'{folder}' is not empty: name a new folder to pack into.")
+    refuse_used(folder)
     rows: list[str] = []
     skipped = 0
     try:
@@ -61,6 +60,12 @@ def pack(
     except OSError as error:
         raise DatasetError(f"Cannot write to '{folder}': {error.strerror or error}.") from error
     return len(rows), skipped
+
+
+def refuse_used(folder: Path) -> None:
+    """Raises `DatasetError` where a folder holds something: what is there is left alone."""
+    if folder.exists() and any(folder.iterdir()):
+        raise DatasetError(f"'{folder}' is not empty: name a new folder to write into.")
 
 
 def _row(file: Path, split: Split, sample: Sample, dataset: Dataset) -> str:

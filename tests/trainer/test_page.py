@@ -4,7 +4,7 @@ import multiprocessing
 import pickle
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -256,6 +256,13 @@ def test_lines_are_chosen_by_kind_and_by_editors_marks(tmp_path: Path) -> None:
         assert chosen.skipped == {"lines: of another kind": 1, "lines: editors' marks": 1}
 
 
+def test_lines_with_words_run_together_are_left_out(tmp_path: Path) -> None:
+    write_page(tmp_path, "p", [Written("one long word"), Written("onelongword of a line")])
+    chosen = PageDataset(tmp_path, choice=Choice(longest_word=10))
+    assert texts(chosen) == ["one long word"]
+    assert chosen.skipped == {"lines: words run together": 1}
+
+
 def test_ids_are_unique_where_those_of_the_lines_are_not(tmp_path: Path) -> None:
     xml = write_page(tmp_path, "p", TWO)
     xml.write_text(xml.read_text().replace('id="l1"', 'id="l0"'))
@@ -364,6 +371,25 @@ def test_worker_processes_cut_the_same_page_at_once(tmp_path: Path) -> None:
         shapes = list(pool.map(_look, samples * 4))
     assert shapes[:2] == shapes[2:4] == [sample.image().shape for sample in samples]
     assert not list((tmp_path / "keep").rglob(".cutting-*"))
+
+
+def test_threads_cut_the_page_of_their_lines_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_page(tmp_path / "set", "p", TWO)
+    samples = every(PageDataset(tmp_path / "set", keep=tmp_path / "keep"))
+    cuts = []
+    real = page_sample.keep_lines
+
+    def counted(xml: Path, picture: Path, kept: Path) -> None:
+        cuts.append(kept)
+        time.sleep(0.05)
+        real(xml, picture, kept)
+
+    monkeypatch.setattr(page_sample, "keep_lines", counted)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(_look, samples * 4))
+    assert len(cuts) == 1
 
 
 def test_a_line_that_cannot_be_cut_does_not_take_its_page_along(tmp_path: Path) -> None:

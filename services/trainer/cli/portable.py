@@ -85,7 +85,10 @@ def words(
         from recognizer.recognizer import Recognizer
         from trainer.datasets.catalogue import open_dataset
         from trainer.pack import pack as write
+        from trainer.pack import refuse_used
         from trainer.words import SingleWords
+
+        refuse_used(folder)  # before minutes of aligning
 
         lines = [open_dataset(name, known.data_dir) for name in dataset or []]
         if not lines:

@@ -33,6 +33,8 @@ class Choice:
     """Only lines of these kinds; none named takes all."""
     marks: str = ""
     """Lines with one of these characters are left out: editors' marks, which nobody wrote."""
+    longest_word: int = 0
+    """Lines with a word of more characters are left out: words run together; 0 takes any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,9 @@ class PageDataset:
             return "of another kind"
         if any(mark in line.text for mark in self._choice.marks):
             return "editors' marks"
+        longest = max(map(len, line.text.split()))
+        if self._choice.longest_word and longest > self._choice.longest_word:
+            return "words run together"
         return None
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from PIL import Image
@@ -47,7 +48,9 @@ class PageSample:
             return self._cut()
         file = self.kept / f"{self.position}.png"
         if not file.exists() and not self.kept.exists():
-            keep_lines(self.xml, self.picture, self.kept)
+            with _turn(self.kept):  # threads that read one page's lines at once cut it once
+                if not self.kept.exists():
+                    keep_lines(self.xml, self.picture, self.kept)
         with suppress(OSError), Image.open(file) as kept:
             return np.asarray(kept, np.uint8)
         return self._cut()
@@ -122,6 +125,12 @@ def keep_lines(xml: Path, picture: Path, kept: Path) -> None:
             os.rename(fresh, kept)  # noqa: PTH104  onto an existing folder it must fail
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+
+@lru_cache(maxsize=64)
+def _turn(kept: Path) -> Lock:
+    """Held while a page is cut by this process."""
+    return Lock()
 
 
 def _opened(xml: Path, picture: Path) -> tuple[Page, Gray, Reach]:

@@ -71,6 +71,8 @@ def _pages(
     megabytes: int,
     licence: str,
     kinds: tuple[str, ...] = (),
+    marks: str = MARKS,
+    longest_word: int = 0,
 ) -> Source:
     """Pages in a repository at a revision."""
     return Source(
@@ -80,7 +82,7 @@ def _pages(
         about=about,
         megabytes=megabytes,
         listing=listing,
-        choice=Choice(kinds=kinds, marks=MARKS),
+        choice=Choice(kinds=kinds, marks=marks, longest_word=longest_word),
     )
 
 
@@ -196,6 +198,38 @@ _ALL = (
         about="French letters 1914-15",
         megabytes=3,
         licence="GT Celestine Doniau-Danest (Chagué, Cissé, Kichou and others), CC BY 4.0",
+    ),
+    _pages(
+        "timeus",
+        "HTR-United/timeuscorpus",
+        "df8ee63837dabe79c511e8aa748f465da5e2d5e5",
+        "eb900eb49514f5e13cdec9b91c10d1eff10f4aa2d249d76171dd61e8cadcca14",
+        about="French judgements of a labour court, 1858 and 1878",
+        megabytes=250,
+        licence="Time Us Corpus (Chagué, Champougny, Meissel and others), CC BY 4.0",
+    ),
+    _pages(
+        "lectaurep",
+        "HTR-United/lectaurep-repertoires",
+        "3d1c86cf5389265a1ce8b620301d36b4709eb435",
+        "63e70ddb111262ef5a3337afd739c1add5fc6667a1b22aae54a341be3f16402e",
+        about="French registers of notaries 1830-1939, short entries",
+        megabytes=410,
+        licence=(
+            "Notaires de Paris - Répertoires (Lectaurep, Rostaing, Durand and Chagué), CC BY 4.0"
+        ),
+        kinds=("", "First_line", "Main_date"),  # the others are printed
+        marks=MARKS + "&|",  # & is escaped twice there
+        longest_word=15,
+    ),
+    _pages(
+        "cremma_mss18",
+        "HTR-United/CREMMA-MSS-18",
+        "e4a89141807513b61c1f750d83da820314c777d8",
+        "b12f16581c228f9281d5c0c43518331c7e8b47093d5939b5d2154b90b6599a72",
+        about="French, 18th century, nine documents",
+        megabytes=290,
+        licence="CREMMA-MSS-18 (Van Kote, Faure, Norindr, Clérice and Chagué), CC BY 4.0",
     ),
 )
 
