@@ -68,11 +68,17 @@ async def _call(
         int, Query(ge=0, le=10, description="How many other texts to give.")
     ] = 0,
 ) -> Call:
+    request.state.asked = Asked(level, decoder, alternatives)
+    return begun(request, request.state.asked)
+
+
+def begun(request: Request, asked: Asked) -> Call:
+    """A request that is answered from here on. Raises `NoModelError`."""
     started = time.perf_counter()
     service: Service = request.app.state.service
     model = service.serving.current()
     request.state.model_version = model.version.version
-    return Call(request, service, model, Asked(level, decoder, alternatives), started)
+    return Call(request, service, model, asked, started)
 
 
 Called = Annotated[Call, Depends(_call)]

@@ -9,6 +9,9 @@ from starlette.exceptions import HTTPException
 
 from api.errors import ClientGoneError
 
+WATCHED_AFTER = 0.1
+"""Seconds that an answer may take before anybody looks: to look takes longer than it could save."""
+
 
 @asynccontextmanager
 async def while_connected(request: Request) -> AsyncIterator[None]:
@@ -32,7 +35,13 @@ async def while_connected(request: Request) -> AsyncIterator[None]:
             gone = True
             task.cancel()
 
-    watcher = asyncio.create_task(watch())
+    watcher: asyncio.Task[None] | None = None
+
+    def begin() -> None:
+        nonlocal watcher
+        watcher = asyncio.create_task(watch())
+
+    beginning = asyncio.get_running_loop().call_later(WATCHED_AFTER, begin)
     try:
         yield
     except asyncio.CancelledError:
@@ -41,4 +50,6 @@ async def while_connected(request: Request) -> AsyncIterator[None]:
         task.uncancel()
         raise ClientGoneError("The client closed the connection before the answer.") from None
     finally:
-        watcher.cancel()
+        beginning.cancel()
+        if watcher:
+            watcher.cancel()

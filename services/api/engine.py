@@ -6,17 +6,15 @@ holds up the event loop, and nothing waits while a thread is free.
 """
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import perf_counter
-from typing import Concatenate, ParamSpec
 
 import structlog
 
 from api.admission import Admission
 from api.batcher import Batch, Batcher
-from api.job import Asked, Job, Page, Read, ReadLine
+from api.job import Asked, Job, Outcome, Page, Read, ReadLine, settle
 from api.metrics import Metrics
 from api.pace import Pace
 from api.serving import Served
@@ -29,26 +27,8 @@ from recognizer.prepare import prepare
 
 log = structlog.get_logger(__name__)
 
-P = ParamSpec("P")
-
 LINES_AT_A_TIME = 16
 """Of one page: what comes after it does not wait for all of its lines."""
-
-
-def _answered(
-    stage: Callable[Concatenate["Engine", Job, P], None],
-) -> Callable[Concatenate["Engine", Job, P], None]:
-    """A stage of one image: not begun for nobody, and its failure is the image's answer."""
-
-    def guarded(engine: "Engine", job: Job, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        if job.abandoned:
-            return
-        try:
-            stage(engine, job, *args, **kwargs)
-        except Exception as error:
-            job.settle(error)
-
-    return guarded
 
 
 class Engine:
@@ -167,8 +147,27 @@ class Engine:
     def _decoded(self, file: bytes) -> Gray:
         return image.decode(file, max_pixels=self._max_pixels)
 
-    @_answered
     def _prepare(self, job: Job) -> None:
+        """Not begun for nobody; a failure is the image's answer."""
+        if job.abandoned:
+            return
+        try:
+            page = self._made_ready(job)
+            if page is not None:
+                job.settle(page)
+            elif self._batcher.put(job):
+                self._read_on()
+        except Exception as error:
+            job.settle(error)
+
+    def _read_on(self) -> None:
+        if self._jobs == 1:
+            self._infer()  # here: to wake another thread takes longer than to prepare a word
+        else:
+            self._inferring.submit(self._infer)
+
+    def _made_ready(self, job: Job) -> Page | None:
+        """Fill in what the network needs; or the lines of an image that is a page."""
         began = perf_counter()
         gray = self._decoded(job.image) if isinstance(job.image, bytes) else job.image
         job.image = b""
@@ -178,8 +177,7 @@ class Engine:
             found = perf_counter() - decoded
             self._metrics.find_seconds.observe(found)
             height, width = gray.shape
-            job.settle(Page(lines, width, height, decoded - began, found))
-            return
+            return Page(lines, width, height, decoded - began, found)
         job.ready = prepare(gray, job.model.recognizer.manifest.input)
         job.height, job.width = gray.shape
         job.prepared_at = perf_counter()
@@ -187,12 +185,7 @@ class Engine:
         job.decode_seconds = decoded - began
         job.recognise_seconds = job.prepared_at - decoded
         self._metrics.prepare_seconds.observe(job.prepared_at - began)
-        if not self._batcher.put(job):
-            return
-        if self._jobs == 1:
-            self._infer()  # here: to wake another thread takes longer than to prepare a word
-        else:
-            self._inferring.submit(self._infer)
+        return None
 
     @staticmethod
     def _page_lines(job: Job, gray: Gray) -> list[FoundLine] | None:
@@ -224,16 +217,27 @@ class Engine:
             self._pace.took(all_cores, batch.jobs[0].ready.ink.shape[1], seconds)
         self._metrics.infer_seconds.observe(seconds)
         self._metrics.batch_images.observe(len(batch.jobs))
+        answers: list[tuple[Job, Outcome]] = []
         for job, log_probs in zip(batch.jobs, found, strict=True):
             job.queue_seconds += began - job.prepared_at
             job.recognise_seconds += seconds
-            if job.light:
-                self._decode(job, log_probs)
-            else:
+            if not job.light:
                 self._decoding.submit(self._decode, job, log_probs)
+            elif not job.abandoned:
+                answers.append((job, self._outcome(job, log_probs)))
+        settle(answers)
 
-    @_answered
     def _decode(self, job: Job, log_probs: LogProbs) -> None:
+        if not job.abandoned:
+            job.settle(self._outcome(job, log_probs))
+
+    def _outcome(self, job: Job, log_probs: LogProbs) -> Outcome:
+        try:
+            return self._read_of(job, log_probs)
+        except Exception as error:
+            return error
+
+    def _read_of(self, job: Job, log_probs: LogProbs) -> Read:
         began = perf_counter()
         reading = job.model.recognizer.interpret(
             log_probs,
@@ -249,16 +253,13 @@ class Engine:
         self._metrics.decode_seconds.observe(seconds)
         written = job.ready.ink.shape[0] * job.ready.scale * job.width
         self._metrics.has_read(float(job.ready.ink.sum()) / written, reading)
-        # last, so that whoever has an answer finds it counted
-        job.settle(
-            Read(
-                "word" if job.asked.level == "word" else "line",
-                (ReadLine(reading),),
-                job.width,
-                job.height,
-                job.decode_seconds,
-                recognised,
-            )
+        return Read(
+            "word" if job.asked.level == "word" else "line",
+            (ReadLine(reading),),
+            job.width,
+            job.height,
+            job.decode_seconds,
+            recognised,
         )
 
 

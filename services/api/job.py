@@ -1,6 +1,7 @@
 """One image on its way through the engine."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -53,6 +54,9 @@ class Page:
     find_seconds: float
 
 
+Outcome = Read | Page | Exception
+
+
 @dataclass(eq=False)
 class Job:
     """An image, the version that reads it to the end, how, and where the answer goes.
@@ -83,15 +87,27 @@ class Job:
         """Whether its logits are decoded in less time than passing them on would take."""
         return self.asked.decoder == "greedy" and not self.asked.alternatives
 
-    def settle(self, outcome: Read | Page | Exception) -> None:
+    def settle(self, outcome: Outcome) -> None:
         """Answer, from any thread."""
-        with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-            self.loop.call_soon_threadsafe(self._settle, outcome)
+        settle([(self, outcome)])
 
-    def _settle(self, outcome: Read | Page | Exception) -> None:
+    def _settle(self, outcome: Outcome) -> None:
         if self.answer.done():
             return
         if isinstance(outcome, Exception):
             self.answer.set_exception(outcome)
         else:
             self.answer.set_result(outcome)
+
+
+def settle(answers: Sequence[tuple[Job, Outcome]]) -> None:
+    """Answer several images of one event loop, from any thread: it is woken once."""
+    if not answers:
+        return
+
+    def on_the_loop() -> None:
+        for job, outcome in answers:
+            job._settle(outcome)
+
+    with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+        answers[0][0].loop.call_soon_threadsafe(on_the_loop)

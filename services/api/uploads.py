@@ -19,6 +19,13 @@ FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 WRAPPING = 64 * 1024
 
 _DATA_URI = re.compile(r"data:[^,;]*(?P<parameters>(?:;[^,;]*)*),", re.IGNORECASE)
+# one part, a file; no quote or backslash in its name, which are escaped in several ways
+_MULTIPART = re.compile(r"multipart/form-data; *boundary=([0-9A-Za-z'()+_,./:=?-]{1,70})")
+_FILE_PART = re.compile(
+    rb'\r\nContent-Disposition: form-data; name="(?P<name>\w+)"; filename="[^"\\\r\n]+"\r\n'
+    rb"(?:Content-Type: [\w.+/-]+\r\n)?\r\n",
+    re.IGNORECASE | re.ASCII,
+)
 _URL_SAFE = str.maketrans("-_", "+/", "\r\n\t")
 
 
@@ -41,11 +48,34 @@ async def one(request: Request, *, max_bytes: int) -> bytes:
     Raises:
         ApiError: no such field, several, or not an image file's bytes.
     """
+    file = lone_file(request.headers.get("content-type", ""), await request.body(), "image")
+    if file is not None:
+        if len(file) > max_bytes:
+            raise _too_large(len(file), max_bytes)
+        return file
     async with _form(request, max_bytes) as form:
         upload = await _upload(_only(form, "image"), max_bytes)
     if isinstance(upload.file, ApiError):
         raise upload.file
     return upload.file
+
+
+def lone_file(content_type: str, body: bytes, field: str) -> bytes | None:
+    """The file in a form that holds nothing else, written as browsers and curl write it.
+
+    None for any other body: that is for the parser of forms, which takes ten times as long.
+    """
+    boundary = _MULTIPART.fullmatch(content_type)
+    if not boundary:
+        return None
+    line = b"--" + boundary[1].encode("ascii")
+    part = _FILE_PART.match(body, len(line))
+    if not part or part["name"].decode("ascii") != field or not body.startswith(line):
+        return None
+    end = body.find(b"\r\n" + line, part.end())
+    if body[end:] not in (b"\r\n" + line + b"--\r\n", b"\r\n" + line + b"--"):
+        return None
+    return body[part.end() : end]
 
 
 async def one_and_text(request: Request, field: str, *, max_bytes: int) -> tuple[bytes, str]:

@@ -3,8 +3,6 @@
 import logging
 from pathlib import Path
 
-import numpy as np
-
 from recognizer.alphabet import Alphabet
 from recognizer.bundle import Bundle
 from trainer.checkpoint import load_model

@@ -126,3 +126,33 @@ async def test_a_wrong_parameter_is_named(
     found = problem(await client.post(f"/predict?{query}", files=image()), 422, "invalid-request")
     assert [each["field"] for each in found["errors"]] == [field]
     assert field in found["detail"]
+
+
+@pytest.mark.parametrize("query", ["", "?level=word", "?decoder=beam&alternatives=2", "?other=1"])
+async def test_the_same_query_is_answered_the_same_way(
+    client: httpx.AsyncClient, query: str
+) -> None:
+    """FastAPI is asked the first time only."""
+    first, *others = [await client.post(f"/predict{query}", files=image()) for _ in range(3)]
+    for other in others:
+        assert other.headers.keys() == first.headers.keys()
+        assert other.headers["content-type"] == first.headers["content-type"]
+        each, again = first.json(), other.json()
+        assert list(each) == list(again)
+        for fresh in ("request_id", "timing_ms"):
+            assert again.pop(fresh) != each.pop(fresh)
+        assert again == each
+
+
+async def test_a_wrong_query_stays_wrong_and_many_queries_are_answered(
+    client: httpx.AsyncClient,
+) -> None:
+    for _ in range(2):
+        answer = await client.post("/predict?level=chapter", files=image())
+        problem(answer, 422, "invalid-request")
+    for number in range(100):
+        answer = await client.post(f"/predict?note={number}", files=image())
+        assert answer.status_code == 200
+    # one that was answered is not remembered for what came with it
+    assert (await client.post("/predict", files=image("aaa"))).json()["text"] == "aaa"
+    problem(await client.post("/predict", files={"image": ("e.png", b"")}), 400, "unreadable-image")

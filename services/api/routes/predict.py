@@ -3,9 +3,10 @@ from fastapi import APIRouter
 from api import uploads
 from api.call import Called
 from api.documentation import PROBLEMS, form
+from api.routes.read_route import ReadRoute
 from api.schemas import Prediction
 
-router = APIRouter(tags=["read"])
+router = APIRouter(tags=["read"], route_class=ReadRoute)
 
 
 @router.post(
