@@ -125,10 +125,12 @@ class Settings(BaseSettings):
     def share(self, workers: int = 1) -> Share:
         """What each of so many workers gets.
 
-        Inference threads are `INFERENCE_THREADS`, or one for each of its cores and one more: that
-        one has a core's work at hand whenever another waits for the interpreter's lock.
+        Inference threads are `INFERENCE_THREADS`, or one for each of its cores; and of a single
+        worker one more, which has work at hand whenever another waits for the interpreter's lock.
+        Several workers have a lock each, and smaller batches would cost more than that gives.
         """
-        threads = self.inference_threads or math.ceil(cores() / workers) + 1
+        more = 1 if workers == 1 else 0
+        threads = self.inference_threads or math.ceil(cores() / workers) + more
         return Share(
             threads,
             threads_inside=max(1, cores() // (threads * workers)),

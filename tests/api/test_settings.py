@@ -74,7 +74,7 @@ def test_workers_share_the_cores_and_the_queue() -> None:
     assert (one.queue_images, two.queue_images) == (25, 13)
     assert two.threads_inside == max(1, cores() // 2)
     many = Settings().share(4 * cores())
-    assert (many.threads, many.threads_inside) == (2, 1)
+    assert (many.threads, many.threads_inside) == (1, 1)
 
 
 def test_workers_are_as_many_as_told_or_one_for_each_core_up_to_some() -> None:
