@@ -33,6 +33,10 @@ UNKNOWN = -12.0
 """Log-probability of a character that the model never saw."""
 MOST_CACHED = 20_000
 
+_LOGARITHMS: NDArray[np.float32] = np.float32(LEAST) + np.float32(STEP) * np.arange(
+    256, dtype=np.float32
+)
+
 Row = tuple[NDArray[np.float32], NDArray[np.int32]]
 
 _DTYPES = {
@@ -47,10 +51,6 @@ _DTYPES = {
 def quantise(logarithms: NDArray[np.float64]) -> NDArray[np.uint8]:
     steps = np.rint((logarithms - LEAST) / STEP)
     return np.clip(steps, 0, 255).astype(np.uint8)
-
-
-def _restore(steps: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.float32(LEAST) + np.float32(STEP) * steps
 
 
 @dataclass(frozen=True)
@@ -137,20 +137,21 @@ class LanguageModel:
 
     def __init__(self, ngrams: Ngrams, alphabet: Alphabet) -> None:
         """Link each n-gram with its suffix. Raises `ValueError` where a suffix is missing."""
-        self._first = 1 + np.cumsum(ngrams.children, dtype=np.int64) - ngrams.children
+        # small numbers: each worker of an API holds hundreds of thousands of n-grams
+        self._first = 1 + np.cumsum(ngrams.children, dtype=np.int32) - ngrams.children
         self._children = ngrams.children
-        self._scores = _restore(ngrams.scores)
-        self._backoffs = _restore(ngrams.backoffs)
+        self._scores, self._backoffs = ngrams.scores, ngrams.backoffs
         # a character that the alphabet lacks falls into a place past the labels
         places = [alphabet.blank]
         for character in ngrams.characters:
             known = alphabet.covers(character)
             places.append(alphabet.encode(character)[0] if known else alphabet.classes)
-        self._places = np.array(places)[ngrams.symbols]
+        self._places = np.array(places, np.uint16)[ngrams.symbols]
         self._suffixes, self._states = _link(ngrams)
         unknown = np.full(alphabet.classes + 1, UNKNOWN, np.float32)
         self._blank, self._classes = alphabet.blank, alphabet.classes
-        self._root = self._extend(0, (unknown, np.zeros(len(unknown), np.int32)), 0.0)
+        nothing = np.zeros(len(unknown), np.int32)
+        self._root = self._extend(0, (unknown, nothing), np.float32(0))
         self._cache: dict[int, Row] = {}
         self.start = int(self._states[1])
         """The state at the edge of a line."""
@@ -169,7 +170,8 @@ class LanguageModel:
         if found is None:
             if state == 0:
                 return self._root
-            found = self._extend(state, self.row(self._suffixes[state]), self._backoffs[state])
+            backoff = _LOGARITHMS[self._backoffs[state]]
+            found = self._extend(state, self.row(self._suffixes[state]), backoff)
             if len(self._cache) >= MOST_CACHED:
                 self._cache.clear()
             self._cache[state] = found
@@ -190,12 +192,12 @@ class LanguageModel:
             state = int(after[label])
         return total + float(self.row(state)[0][self._blank])
 
-    def _extend(self, state: int, shorter: Row, backoff: float) -> Row:
-        scores, after = shorter[0] + np.float32(backoff), shorter[1].copy()
+    def _extend(self, state: int, shorter: Row, backoff: np.float32) -> Row:
+        scores, after = shorter[0] + backoff, shorter[1].copy()
         first = self._first[state]
         own = slice(first, first + self._children[state])
         places = self._places[own]
-        scores[places] = self._scores[own]
+        scores[places] = _LOGARITHMS[self._scores[own]]
         after[places] = self._states[own]
         return scores, after
 

@@ -1,5 +1,6 @@
 """Networks opened by onnxruntime."""
 
+from functools import cache
 from pathlib import Path
 
 import onnxruntime
@@ -23,12 +24,27 @@ def open_session(
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = keeps_memory
+    if keeps_memory:
+        _one_arena()
+        options.add_session_config_entry("session.use_env_allocators", "1")
     # threads that wait for each other within an inference spin; between two they sleep
     options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class
         raise BundleError(network, f"cannot be opened: {reason_of(error)}") from error
+
+
+@cache
+def _one_arena() -> None:
+    """One place in this process for what inferences work on: each network had one of its own."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu",
+        onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR,
+        0,
+        onnxruntime.OrtMemType.DEFAULT,
+    )
+    onnxruntime.create_and_register_allocator(memory, None)
 
 
 def reason_of(error: Exception) -> str:

@@ -21,6 +21,9 @@ LANGUAGES = {
     "cremma_mss19": "fra",
     "cremma_mss20": "fra",
     "celestine": "fra",
+    "timeus": "fra",
+    "lectaurep": "fra",
+    "cremma_mss18": "fra",
 }
 """Languages of sets by the last part of their names, as Tesseract writes them; else English."""
 
