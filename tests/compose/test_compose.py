@@ -191,6 +191,16 @@ def test_the_api_waits_for_a_first_version_and_becomes_ready_by_itself(
     assert reading["model"]["version"] in {"1", "2"}
 
 
+def test_the_api_needs_little_memory(stack: Stack) -> None:
+    """All its processes, with what they share counted once: two workers, and whom they need."""
+    stack.wait_until_ready()
+    count = "cat /proc/[0-9]*/smaps_rollup 2>/dev/null | awk '/^Pss:/ {sum += $2} END {print sum}'"
+    kilobytes = int(stack.compose("exec", "-T", "api", "sh", "-c", count))
+    cores = int(stack.compose("exec", "-T", "api", "nproc"))
+    further = max(0, min(cores, 4) - 2)
+    assert 150_000 < kilobytes < 350_000 + 100_000 * further
+
+
 def test_the_api_image_is_small_and_holds_no_tensorflow(stack: Stack) -> None:
     image = json.loads(stack.compose("images", "--format", "json", "api"))[0]["ID"]
     size = int(docker("image", "inspect", "--format", "{{.Size}}", image).stdout)

@@ -11,6 +11,8 @@ from api.call import begun
 from api.job import Asked
 
 MOST_KEPT = 64
+LONGEST_KEPT = 100
+"""Bytes of a query."""
 
 
 class ReadRoute(APIRoute):
@@ -34,7 +36,9 @@ class ReadRoute(APIRoute):
                     answer.__pydantic_serializer__.to_json(answer), media_type="application/json"
                 )
             response = await whole(request)
-            if len(known) < MOST_KEPT:
+            if len(known) == MOST_KEPT:
+                known.clear()  # somebody asks anything; what is asked in earnest comes again
+            if len(query) <= LONGEST_KEPT:
                 known[query] = request.state.asked
             return response
 
