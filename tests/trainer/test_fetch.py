@@ -508,7 +508,13 @@ def test_splits_keep_documents_whole(name: str) -> None:
     assert all(len(found) == 1 for found in splits.values())
 
 
-@pytest.mark.parametrize("name", [name for name, each in SOURCES.items() if each.choice])
+PAGES_ALONE = ("timeus", "lectaurep", "cremma_mss18")
+"""Nobody else has cut lines from these."""
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, each in SOURCES.items() if each.choice and name not in PAGES_ALONE]
+)
 def test_pages_are_split_as_the_lines_cut_from_them(name: str, shared_data: Path) -> None:
     """So that a figure on the test lines of one means the same for the other."""
     documents = {page.document: page.split for page in assignments(SOURCES[name].splits).values()}
