@@ -63,7 +63,7 @@ async def one(request: Request, *, max_bytes: int) -> bytes:
 def lone_file(content_type: str, body: bytes, field: str) -> bytes | None:
     """The file in a form that holds nothing else, written as browsers and curl write it.
 
-    None for any other body: that is for the parser of forms, which takes ten times as long.
+    None for any other body: that is for the parser of forms, which takes several times as long.
     """
     boundary = _MULTIPART.fullmatch(content_type)
     if not boundary:

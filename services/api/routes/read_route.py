@@ -18,8 +18,8 @@ LONGEST_KEPT = 100
 class ReadRoute(APIRoute):
     """For functions that take a `Called` and nothing else, and return a model.
 
-    FastAPI solves what such a function asks for anew at each request, which takes as long as half
-    of the reading of a word. The same query is asked the same way: what FastAPI found of one is
+    FastAPI solves what such a function asks for anew at each request, which takes a good part of
+    the time that a request spends outside of the engine. The same query is asked the same way: what FastAPI found of one is
     kept, and the next request with it goes straight to the function.
     """
 
