@@ -19,8 +19,8 @@ class ReadRoute(APIRoute):
     """For functions that take a `Called` and nothing else, and return a model.
 
     FastAPI solves what such a function asks for anew at each request, which takes a good part of
-    the time that a request spends outside of the engine. The same query is asked the same way: what FastAPI found of one is
-    kept, and the next request with it goes straight to the function.
+    the time that a request spends outside of the engine. The same query is asked the same way:
+    what FastAPI found of one is kept, and the next request with it goes straight to the function.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
