@@ -7,6 +7,8 @@ training and keeps gradients short (Retsinas et al. 2022, "Best Practices for a 
 Text Recognition System", sections 3.1 and 3.3).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -14,7 +16,7 @@ from keras import layers
 
 from trainer.ctc import ctc_loss
 from trainer.normalization import Normalization
-from trainer.sizes import DEFINITIONS, SIZES, Precision, SizeName
+from trainer.sizes import DEFINITIONS, Precision, SizeName
 
 SHORTCUT_WEIGHT = 0.1
 
@@ -57,10 +59,17 @@ def build(
         dropout: share of the features left out at random while training; None: as the size has it.
     """
     keras.utils.set_random_seed(seed)
+    with computing_in(precision):
+        return _build(size, classes, dropout)
+
+
+@contextmanager
+def computing_in(precision: Precision) -> Iterator[None]:
+    """Layers made herein compute so, unless they say otherwise."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        return _build(size, classes, dropout)
+        yield
     finally:
         keras.config.set_dtype_policy(before)
 
@@ -97,8 +106,11 @@ def plain(model: Crnn) -> Crnn:
     """The same network in float32 throughout, as it is served."""
     if all(layer.compute_dtype in (None, "float32") for layer in model.layers):
         return model
-    size = next(size for size in SIZES if model.name == f"crnn_{size}")
-    same = build(size, model.output_shape[0][-1])
+
+    def in_float32(layer: layers.Layer) -> layers.Layer:
+        return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})
+
+    same = keras.models.clone_model(model, clone_function=in_float32)
     same.set_weights(model.get_weights())
     return same
 

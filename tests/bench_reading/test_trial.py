@@ -20,7 +20,7 @@ from trainer.corpus import Corpus
 from trainer.datasets.base import Sample, Split
 from trainer.datasets.synthetic import SyntheticDataset
 from trainer.network import reader
-from trainer.sizes import STRIDE
+from trainer.sizes import STRIDE, Precision
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def test_every_kind_of_trial_has_a_folder_of_its_own() -> None:
         Trial("small", 1, share=0.125),
         Trial("tutorial", 1),
         Trial("tutorial", 1, plain=True),
+        Trial("tutorial", 1, precision="mixed_bfloat16"),
         *(Trial("small", 1, without=each) for each in INGREDIENTS),
     ]
     assert len({trial.name for trial in trials}) == len(trials)
@@ -115,10 +116,11 @@ def test_the_tutorial_network_has_the_time_steps_of_ours_and_learns() -> None:
     assert losses[-1] < losses[0] / 2
 
 
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_a_trial_goes_on_from_its_checkpoint_and_is_exported(
-    corpus: Corpus, tmp_path: Path
+    precision: Precision, corpus: Corpus, tmp_path: Path
 ) -> None:
-    trial = Trial("tutorial", minutes=0.05, share=0.5)
+    trial = Trial("tutorial", minutes=0.05, share=0.5, precision=precision)
     assert train(trial, corpus, tmp_path, stopped=lambda: True) is None
     assert (tmp_path / "checkpoint" / "state.json").is_file()
     trained = train(trial, corpus, tmp_path)
@@ -151,6 +153,7 @@ def point(trial: Trial, data: str, lines: int, cer: float) -> Point:
         seed=trial.seed,
         data=data,
         share=trial.share,
+        precision=trial.precision,
         lines=lines,
         epochs=3,
         cer={"hooker": cer, "all": cer / 2},

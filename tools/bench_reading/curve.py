@@ -13,6 +13,7 @@ from tools.bench_reading.table import percent, table
 from tools.bench_reading.trial import Trial, train_each
 from tools.bench_reading.version import VersionReader
 from trainer.corpus import Corpus
+from trainer.sizes import Precision
 
 SHARES = (0.1, 0.25, 0.5, 1.0)
 
@@ -27,14 +28,16 @@ class Point(BaseModel):
     seed: int
     data: str
     share: float
+    precision: Precision
     lines: int
     epochs: int
     cer: dict[str, float]
 
     def of(self, trial: Trial, data: str) -> bool:
         """Whether this is what came of a trial on these data."""
-        mine = (self.network, self.minutes, self.seed, self.share, self.data)
-        return mine == (trial.network, trial.minutes, trial.seed, trial.share, data)
+        mine = (self.network, self.minutes, self.seed, self.share, self.precision, self.data)
+        known = (trial.network, trial.minutes, trial.seed, trial.share, trial.precision, data)
+        return mine == known
 
 
 class Curve(Kept):
@@ -116,6 +119,7 @@ def _measure(
         seed=trial.seed,
         data=data,
         share=trial.share,
+        precision=trial.precision,
         lines=trained.lines,
         epochs=trained.epochs,
         cer=cer,

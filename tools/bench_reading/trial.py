@@ -23,7 +23,7 @@ from trainer.datasets.weighted import weight_of
 from trainer.export import export_bundle
 from trainer.progress import TrainingProgress
 from trainer.recipe import Recipe
-from trainer.sizes import SIZES, SizeName
+from trainer.sizes import SIZES, Precision, SizeName
 from trainer.state import Epoch, State
 from trainer.training import Data, Training
 
@@ -48,6 +48,7 @@ class Trial:
     seed: int = 1
     plain: bool = False
     without: Ingredient | None = None
+    precision: Precision = "float32"
 
     @property
     def name(self) -> str:
@@ -55,7 +56,8 @@ class Trial:
         plain = "-plain" if self.plain else ""
         share = f"-{100 * self.share:g}%" if self.share < 1 else ""
         without = f"-no-{self.without}" if self.without else ""
-        return f"{self.network}{plain}{without}-{self.minutes:g}min{share}"
+        precision = "-bfloat16" if self.precision == "mixed_bfloat16" else ""
+        return f"{self.network}{plain}{without}{precision}-{self.minutes:g}min{share}"
 
     def lines(self, corpus: Corpus) -> list[Sample]:
         """What it is trained on."""
@@ -76,7 +78,12 @@ class Trial:
         if size is None:
             raise Problem(f"There is no network {self.network!r}; known: {', '.join(NETWORKS)}.")
         recipe = Recipe(
-            size=size, minutes=self.minutes, seed=self.seed, epochs=ENDLESS, patience=ENDLESS
+            size=size,
+            minutes=self.minutes,
+            seed=self.seed,
+            epochs=ENDLESS,
+            patience=ENDLESS,
+            precision=self.precision,
         )
         if self.without == "augmentation":
             recipe = replace(recipe, augmentation=0.0)
@@ -172,7 +179,9 @@ def train(
     resumed = checkpoint.exists()
     start = None
     if trial.network == tutorial.NAME and not resumed:
-        start = tutorial.build(spec.height, alphabet.classes, seed=trial.seed)
+        start = tutorial.build(
+            spec.height, alphabet.classes, seed=trial.seed, precision=trial.precision
+        )
     try:
         training = Training(recipe, data, checkpoint, resume=resumed, start=start, stopped=stopped)
     except CheckpointError as error:

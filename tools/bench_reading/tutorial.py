@@ -13,8 +13,8 @@ import keras
 from keras import layers
 
 from trainer.ctc import ctc_loss
-from trainer.network import Crnn
-from trainer.sizes import STRIDE
+from trainer.network import Crnn, computing_in
+from trainer.sizes import STRIDE, Precision
 
 NAME = "tutorial"
 CHANNELS = (32, 64)
@@ -38,14 +38,22 @@ class TutorialCrnn(Crnn):
         return ctc_loss(y_pred[0], y["labels"], y["lengths"])
 
 
-def build(height: int, classes: int, *, seed: int = 0) -> TutorialCrnn:
+def build(
+    height: int, classes: int, *, seed: int = 0, precision: Precision = "float32"
+) -> TutorialCrnn:
     """A new network with random weights.
 
     Args:
         height: rows of the input, in pixels.
         classes: characters of the alphabet and the blank.
+        precision: as of `trainer.network.build`; the BiLSTMs stay in float32 here too.
     """
     keras.utils.set_random_seed(seed)
+    with computing_in(precision):
+        return _build(height, classes)
+
+
+def _build(height: int, classes: int) -> TutorialCrnn:
     ink = keras.Input((height, None, 1), name="ink")
     x = ink
     for channels in CHANNELS:
@@ -61,7 +69,8 @@ def build(height: int, classes: int, *, seed: int = 0) -> TutorialCrnn:
     for units in UNITS:
         # what an LSTM's own dropout of its input does, in a form that exports cleanly
         x = layers.SpatialDropout1D(0.25)(x)
-        x = layers.Bidirectional(layers.LSTM(units, return_sequences=True))(x)
+        lstm = layers.LSTM(units, return_sequences=True, dtype="float32")
+        x = layers.Bidirectional(lstm)(x)
     logits = layers.Dense(classes, name="logits", dtype="float32")(x)
     # twice, since a training loop of two heads takes the first of several
     return TutorialCrnn(ink, [logits, logits], name=f"crnn_{NAME}")
