@@ -1,6 +1,7 @@
 """From what the recognizer read to what the API answers."""
 
 import time
+from typing import Any
 
 from api import schemas
 from api.job import Read, ReadLine
@@ -11,16 +12,7 @@ from recognizer.reading import joint_confidence
 
 def reading(read: Read) -> schemas.Reading:
     """What was read, its lines in reading order."""
-    lines = [_line(read, each) for each in read.lines]
-    return schemas.Reading(
-        text="\n".join(line.text for line in lines),
-        confidence=rounded(joint_confidence([each.reading for each in read.lines])),
-        level=read.level,
-        width=read.width,
-        height=read.height,
-        lines=lines,
-        alternatives=lines[0].alternatives if read.level != "page" else [],
-    )
+    return schemas.Reading(**_fields(read))
 
 
 def prediction(
@@ -28,7 +20,7 @@ def prediction(
 ) -> schemas.Prediction:
     """The answer to a request for one image, begun at `started` of `time.perf_counter`."""
     return schemas.Prediction(
-        **dict(reading(read)),
+        **_fields(read),
         model=model,
         request_id=request_id,
         timing_ms=schemas.Timing(
@@ -41,6 +33,20 @@ def prediction(
 
 def milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 2)
+
+
+def _fields(read: Read) -> dict[str, Any]:
+    """Of a `schemas.Reading`."""
+    lines = [_line(read, each) for each in read.lines]
+    return {
+        "text": "\n".join(line.text for line in lines),
+        "confidence": rounded(joint_confidence([each.reading for each in read.lines])),
+        "level": read.level,
+        "width": read.width,
+        "height": read.height,
+        "lines": lines,
+        "alternatives": lines[0].alternatives if read.level != "page" else [],
+    }
 
 
 def _line(read: Read, line: ReadLine) -> schemas.Line:

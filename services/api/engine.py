@@ -6,11 +6,10 @@ holds up the event loop, and nothing waits while a thread is free.
 """
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import perf_counter
 
-import structlog
+import anyio.to_thread
 
 from api.admission import Admission
 from api.batcher import Batch, Batcher
@@ -18,14 +17,13 @@ from api.job import Asked, Job, Outcome, Page, Read, ReadLine, settle
 from api.metrics import Metrics
 from api.pace import Pace
 from api.serving import Served
+from api.threads import Threads
 from recognizer import image
 from recognizer.decode import LogProbs
 from recognizer.errors import ReadingError
 from recognizer.image import Gray
 from recognizer.page import FoundLine
 from recognizer.prepare import prepare
-
-log = structlog.get_logger(__name__)
 
 LINES_AT_A_TIME = 16
 """Of one page: what comes after it does not wait for all of its lines."""
@@ -54,9 +52,9 @@ class Engine:
         self._jobs = 0
         # threads are started when the first image comes
         # one more to prepare, as one of them may have gone on to infer
-        self._preparing = ThreadPoolExecutor(helpers + 1, "prepare")
-        self._inferring = ThreadPoolExecutor(inferences, "infer")
-        self._decoding = ThreadPoolExecutor(helpers, "decode")
+        self._preparing = Threads(helpers + 1, "prepare")
+        self._inferring = Threads(inferences, "infer")
+        self._decoding = Threads(helpers, "decode")
 
     async def read(
         self, model: Served, file: bytes, asked: Asked, *, admitted: bool = False
@@ -89,12 +87,9 @@ class Engine:
     async def size(self, file: bytes) -> tuple[int, int]:
         """Width and height of an image file, upright. Raises as `read`."""
         self.admission.check_room()
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._deadline):
-                shape = await loop.run_in_executor(
-                    self._preparing, lambda: self._decoded(file).shape
-                )
+                shape = (await anyio.to_thread.run_sync(self._decoded, file)).shape
         except TimeoutError:
             raise self.admission.late(self._deadline) from None
         return shape[1], shape[0]
@@ -141,8 +136,8 @@ class Engine:
 
     def close(self) -> None:
         """Let the threads end."""
-        for pool in (self._preparing, self._inferring, self._decoding):
-            pool.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._preparing, self._inferring, self._decoding):
+            threads.close()
 
     def _decoded(self, file: bytes) -> Gray:
         return image.decode(file, max_pixels=self._max_pixels)

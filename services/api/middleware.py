@@ -42,6 +42,7 @@ class Telemetry:
         self._app = app
         self._metrics = metrics
         self._paths = paths
+        self._log = log.bind()  # else structlog makes a logger anew for each line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -80,7 +81,7 @@ class Telemetry:
         self._metrics.request_seconds.labels(*labels).observe(seconds)
         # under overload a line for each refusal would cost more than the refusal
         quiet = scope["path"] in _PROBES or "refused" in scope["state"]
-        log.log(
+        self._log.log(
             logging.DEBUG if quiet else logging.INFO,
             "request",
             method=scope["method"],

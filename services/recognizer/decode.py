@@ -5,7 +5,7 @@ to one in probability, and `blank` is the class that writes nothing (Graves et a
 "Connectionist Temporal Classification", section 3).
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ Labels = tuple[int, ...]
 NEVER = -np.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One written label: its time steps, `start` to before `stop`, and its probability."""
 
     label: int

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from recognizer.layout import Point, Points
 from recognizer.page import FoundLine
@@ -12,8 +13,7 @@ Box = tuple[int, int, int, int]
 """Left, top, right, bottom."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedWord:
+class PlacedWord(NamedTuple):
     """A word of a line. Coordinates, here and below, are pixels of the upright image."""
 
     text: str

@@ -110,7 +110,7 @@ def plain(model: Crnn) -> Crnn:
     def in_float32(layer: layers.Layer) -> layers.Layer:
         return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})
 
-    same = keras.models.clone_model(model, clone_function=in_float32)
+    same: Crnn = keras.models.clone_model(model, clone_function=in_float32)
     same.set_weights(model.get_weights())
     return same
 

@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -171,5 +171,5 @@ def _line(line: PlacedLine) -> dict[str, Any]:
         "baseline": line.baseline or None,
         "text": line.text,
         "confidence": line.confidence,
-        "words": [asdict(word) for word in line.words],
+        "words": [word._asdict() for word in line.words],
     }

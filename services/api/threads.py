@@ -1,0 +1,61 @@
+"""Threads that do what they are given, in its order."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class Threads:
+    """`ThreadPoolExecutor` for calls whose outcome goes elsewhere.
+
+    An executor makes a future with a lock for each call, which costs a fair part of what it takes
+    to prepare a word. Here too a thread is started where none rests, so that images that come one
+    after another find the same one, and what it used last is still in the processor's caches.
+    """
+
+    def __init__(self, most: int, name: str) -> None:
+        self._most = most
+        self._name = name
+        self._calls: SimpleQueue[tuple[Callable[..., None], Any] | None] = SimpleQueue()
+        self._started: list[threading.Thread] = []
+        # one entry for each thread that rests: to append and pop is atomic, to count is not
+        self._resting: deque[None] = deque()
+
+    def submit(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Call it in one of the threads; what it raises is logged."""
+        self._calls.put((function, arguments))
+        if len(self._started) == self._most:
+            return
+        try:
+            self._resting.pop()
+        except IndexError:
+            name = f"{self._name}_{len(self._started)}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            self._started.append(thread)
+            thread.start()
+
+    def close(self) -> None:
+        """Begin nothing more, and let the threads end."""
+        with suppress(Empty):
+            while True:
+                self._calls.get_nowait()
+        for _ in self._started:
+            self._calls.put(None)
+
+    def _work(self) -> None:
+        while call := self._calls.get():
+            function, arguments = call
+            try:
+                function(*arguments)
+            except Exception:
+                log.exception("unexpected error")
+            del call, function, arguments  # they would live until the next call comes
+            if len(self._started) < self._most:
+                self._resting.append(None)
