@@ -33,7 +33,7 @@ class Asked(TypedDict, total=False):
     """How to read; what is left out is as the service has it."""
 
     level: Literal["auto", "word", "line", "page"]
-    decoder: Literal["greedy", "beam", "lexicon"]
+    decoder: Literal["auto", "greedy", "beam", "lexicon"]
     alternatives: int
 
 
@@ -76,6 +76,7 @@ class Reading(_Answer):
     text: str
     confidence: float
     level: Literal["word", "line", "page"]
+    decoder: Literal["greedy", "beam", "lexicon"]
     width: int
     height: int
     lines: tuple[Line, ...]

@@ -42,6 +42,7 @@ def _fields(read: Read) -> dict[str, Any]:
         "text": "\n".join(line.text for line in lines),
         "confidence": rounded(joint_confidence([each.reading for each in read.lines])),
         "level": read.level,
+        "decoder": read.decoder,
         "width": read.width,
         "height": read.height,
         "lines": lines,

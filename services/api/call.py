@@ -60,12 +60,13 @@ async def _call(
     decoder: Annotated[
         AskedDecoder,
         Query(
-            description="`greedy` is fastest. `beam` reads with the model's language model, "
-            "`lexicon` also prefers known words; `/model` says which the version offers."
+            description="`greedy` is fastest, by far where many images come. `beam` reads with the "
+            "model's language model, `lexicon` also prefers known words; `/model` says which the "
+            "version offers, and `auto` takes the best of them."
         ),
-    ] = "greedy",
+    ] = "auto",
     alternatives: Annotated[
-        int, Query(ge=0, le=10, description="How many other texts to give.")
+        int, Query(ge=0, le=10, description="How many other texts to give, at most.")
     ] = 0,
 ) -> Call:
     request.state.asked = Asked(level, decoder, alternatives)

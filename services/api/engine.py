@@ -123,6 +123,7 @@ class Engine:
                 task.cancel()
         return Read(
             level="page",
+            decoder=asked.decoder_of(model),
             lines=tuple(
                 ReadLine(answer.lines[0].reading, found)
                 for found, answer in zip(page.lines, answers, strict=True)
@@ -239,7 +240,7 @@ class Engine:
             job.ready,
             width=job.width,
             level="word" if job.asked.level == "word" else "line",
-            decoder=job.asked.decoder,
+            decoder=job.decoder,
             alternatives=job.asked.alternatives,
         )
         seconds = perf_counter() - began
@@ -250,6 +251,7 @@ class Engine:
         self._metrics.has_read(float(job.ready.ink.sum()) / written, reading)
         return Read(
             "word" if job.asked.level == "word" else "line",
+            job.decoder,
             (ReadLine(reading),),
             job.width,
             job.height,

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from api.schemas import AskedDecoder, AskedLevel, ReadLevel
+from api.schemas import AskedDecoder, AskedLevel, ReadDecoder, ReadLevel
 from api.serving import Served
 from recognizer.image import Gray
 from recognizer.page import FoundLine
@@ -22,6 +22,10 @@ class Asked:
     decoder: AskedDecoder
     alternatives: int
 
+    def decoder_of(self, model: Served) -> ReadDecoder:
+        """What a version reads with: for `auto` its best."""
+        return model.recognizer.best_decoder if self.decoder == "auto" else self.decoder
+
 
 @dataclass(frozen=True)
 class ReadLine:
@@ -36,6 +40,7 @@ class Read:
     """What was read: a reading a line, the size of the upright image in pixels, the seconds."""
 
     level: ReadLevel
+    decoder: ReadDecoder
     lines: tuple[ReadLine, ...]
     width: int
     height: int
@@ -83,9 +88,13 @@ class Job:
     recognise_seconds: float = 0.0
 
     @property
+    def decoder(self) -> ReadDecoder:
+        return self.asked.decoder_of(self.model)
+
+    @property
     def light(self) -> bool:
         """Whether its logits are decoded in less time than passing them on would take."""
-        return self.asked.decoder == "greedy" and not self.asked.alternatives
+        return self.decoder == "greedy" and not self.asked.alternatives
 
     def settle(self, outcome: Outcome) -> None:
         """Answer, from any thread."""

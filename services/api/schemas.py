@@ -9,7 +9,8 @@ from api.examples import IMAGE, IMAGE_URL
 
 AskedLevel = Literal["auto", "word", "line", "page"]
 ReadLevel = Literal["word", "line", "page"]
-AskedDecoder = Literal["greedy", "beam", "lexicon"]
+AskedDecoder = Literal["auto", "greedy", "beam", "lexicon"]
+ReadDecoder = Literal["greedy", "beam", "lexicon"]
 
 Confidence = Annotated[float, Field(ge=0, le=1, examples=[0.97], description="0 to 1, calibrated.")]
 Box = Annotated[
@@ -105,6 +106,9 @@ class Reading(BaseModel):
     confidence: Confidence
     level: ReadLevel = Field(
         examples=["line"], description="As asked; for `auto`, what the image was taken for."
+    )
+    decoder: ReadDecoder = Field(
+        examples=["lexicon"], description="As asked; for `auto`, the best that the version has."
     )
     width: int = Field(examples=[214], description="Of the upright image, in pixels.")
     height: int = Field(examples=[48])
@@ -244,7 +248,7 @@ class ModelState(BaseModel):
     )
     alphabet: str | None = Field(examples=[" abcdefghijklmnopqrstuvwxyz"])
     levels: list[str] = Field(examples=[["auto", "word", "line", "page"]])
-    decoders: list[str] = Field(examples=[["greedy", "beam", "lexicon"]])
+    decoders: list[str] = Field(examples=[["auto", "greedy", "beam", "lexicon"]])
     limits: Limits
     loaded_at: datetime | None
     polled_at: datetime | None = Field(description="When the registry answered last.")

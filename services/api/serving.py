@@ -52,7 +52,7 @@ class Served:
 
     @property
     def decoders(self) -> list[str]:
-        return list(self.recognizer.decoders)
+        return ["auto", *self.recognizer.decoders]
 
 
 @dataclass(frozen=True)

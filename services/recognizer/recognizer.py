@@ -92,6 +92,12 @@ class Recognizer:
         """What `read` offers: `lexicon` only where the bundle has one."""
         return tuple(each for each in DECODERS if each != "lexicon" or each in self._guides)
 
+    @property
+    def best_decoder(self) -> Decoder:
+        """The one that reads with most of what the bundle knows of texts, and errs least."""
+        known: tuple[Decoder, ...] = ("lexicon", "beam")
+        return next((each for each in known if each in self._guides), "greedy")
+
     def check(self) -> None:
         """Read the golden images. Raises `BundleError` where one is not read as expected."""
         for golden in self.manifest.golden:

@@ -98,7 +98,7 @@ async def test_alternatives_differ_from_the_text(client: httpx.AsyncClient, numb
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("decoder=lexicon", "it offers greedy, beam"),
+        ("decoder=lexicon", "it offers auto, greedy, beam"),
     ],
 )
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch"])

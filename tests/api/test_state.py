@@ -55,7 +55,7 @@ async def test_the_model_is_described(client: httpx.AsyncClient) -> None:
     assert (found["name"], found["version"], found["stage"]) == ("handwriting", "1", "Production")
     assert found["alphabet"] == " abcdefghij"
     assert found["levels"] == ["auto", "word", "line", "page"]
-    assert found["decoders"] == ["greedy", "beam"]
+    assert found["decoders"] == ["auto", "greedy", "beam"]
     assert found["limits"]["bytes"] == 4_000_000
     assert found["limits"]["pixels"] == 50_000_000
     assert found["loaded_at"].endswith("Z")

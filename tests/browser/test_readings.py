@@ -196,12 +196,12 @@ def test_level_and_decoder_are_asked_for_and_remembered(
     visitor = visit(starter)
     page = visitor.page
     decoder = page.get_by_label("Decoder")
-    expect(decoder).to_have_value("beam")
+    expect(decoder).to_have_value("auto")
     hints = set()
-    for value in ("greedy", "beam", "lexicon"):
+    for value in ("auto", "greedy", "beam", "lexicon"):
         decoder.select_option(value)
         hints.add(page.locator("#decoder-hint").inner_text())
-    assert len(hints) == 3
+    assert len(hints) == 4
     assert min(map(len, hints)) > 30
     page.get_by_label("The image shows").select_option("word")
     with page.expect_request("**/predict?*") as asked:

@@ -25,6 +25,7 @@ def test_a_lexicon_makes_a_decoder(rich: Bundle, tmp_path: Path) -> None:
     assert Recognizer.load(rich.path).decoders == ("greedy", "beam", "lexicon")
     plain = Recognizer.load(make_bundle(tmp_path / "plain").path)
     assert plain.decoders == ("greedy", "beam")
+    assert (Recognizer.load(rich.path).best_decoder, plain.best_decoder) == ("lexicon", "greedy")
     with pytest.raises(ReadingError, match="has no lexicon; the decoder must be greedy or beam"):
         plain.read([decode(bars("a"))], decoder="lexicon")
 

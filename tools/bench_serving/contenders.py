@@ -14,7 +14,16 @@ import recognizer
 from api.cache import Cache
 from api.serving import Version
 from tools.bench_reading.problem import Unavailable
-from tools.bench_serving.servers import FORM, JSON, Spec, dataframe, multipart, plain_json, python
+from tools.bench_serving.servers import (
+    FORM,
+    GREEDY,
+    JSON,
+    Spec,
+    dataframe,
+    multipart,
+    plain_json,
+    python,
+)
 
 LITSERVE = (
     "litserve==0.2.19",
@@ -42,6 +51,7 @@ def api(bundle: Path, folder: Path) -> Spec:
         python("-m", "api"),
         multipart,
         FORM,
+        path=GREEDY,
         ready="/health/ready",
         env={
             "MODEL_CACHE_DIR": str(cache_dir),

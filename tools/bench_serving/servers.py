@@ -45,6 +45,9 @@ def dataframe(image: bytes) -> bytes:
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 JSON = "application/json"
 
+GREEDY = "/predict?decoder=greedy"
+"""Of the API: as the limit and every other server decode here."""
+
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = os.pathsep.join((str(ROOT / "services"), str(ROOT)))

@@ -24,7 +24,7 @@ from recognizer.bundle import Bundle
 from tools.bench_reading.problem import Problem
 from tools.bench_serving.endurance import READ, Phase, Reply
 from tools.bench_serving.load import Target, load
-from tools.bench_serving.servers import FORM, PACKAGES, Running, Spec, multipart, python
+from tools.bench_serving.servers import FORM, GREEDY, PACKAGES, Running, Spec, multipart, python
 from trainer.registry import Registry
 
 STREAM = "tools.bench_serving.stream"
@@ -115,7 +115,7 @@ class Stack:
 
     @property
     def target(self) -> Target:
-        return Target(self.api.url, "/predict", FORM, self.bodies)
+        return Target(self.api.url, GREEDY, FORM, self.bodies)
 
     def state(self) -> dict[str, object]:
         found: dict[str, object] = self._client.get(f"{self.api.url}/model").json()
@@ -132,7 +132,7 @@ class Stack:
         body = self.bodies[number % len(self.bodies)].read_bytes()
         began = time.perf_counter()
         answer = self._client.post(
-            f"{self.api.url}/predict", content=body, headers={"content-type": FORM}
+            f"{self.api.url}{GREEDY}", content=body, headers={"content-type": FORM}
         )
         if answer.status_code != READ:
             return float("inf")
@@ -159,7 +159,7 @@ class Stack:
         """Requests at a rate for so long, and changes of version spread over the time."""
         phase = Phase(rate, seconds)
         job = {
-            "url": f"{self.api.url}/predict",
+            "url": f"{self.api.url}{GREEDY}",
             "type": FORM,
             "bodies": list(map(str, self.bodies)),
             "rate": rate,

@@ -10,13 +10,12 @@ const LEVELS = {
 };
 
 const DECODERS = {
+  auto: ["Best", "The one of these that makes the fewest mistakes with the version in use."],
   greedy: ["Greedy", "Takes the likeliest character at each place. The fastest."],
   beam: ["Beam", "Weighs whole texts with what it knows of the language. A little slower, fewer mistakes."],
   lexicon: ["Lexicon", "Prefers words of its word list. Good for everyday words, less so for names."],
 };
 
-// beam: who waits for one image does not notice its milliseconds, but does notice mistakes
-const FIRST = { level: ["auto"], decoder: ["beam", "greedy"] };
 const TEXTS = { level: LEVELS, decoder: DECODERS };
 
 const store = (name) => `handwriting.${name}`;
@@ -41,7 +40,7 @@ export class Options {
   }
 
   get decoder() {
-    return byId("decoder").value || "greedy";
+    return byId("decoder").value || "auto";
   }
 
   get document() {
@@ -58,7 +57,7 @@ export class Options {
   #fill(name, offered) {
     if (String(offered) === String(this.#offered[name])) return;
     this.#offered[name] = offered;
-    const wishes = [localStorage.getItem(store(name)), ...FIRST[name], offered[0]];
+    const wishes = [localStorage.getItem(store(name)), "auto", offered[0]];
     const field = byId(name);
     field.replaceChildren(
       ...offered.map((value) => make("option", { value }, TEXTS[name][value]?.[0] ?? value)),

@@ -41,7 +41,7 @@ function known(state, open) {
     ["In use since", state.loaded_at ? moment(state.loaded_at) : "—"],
     ["Registry asked", state.polled_at ? moment(state.polled_at) : "never answered"],
     ["Reads", state.levels.filter((level) => level !== "auto").join(", ") || "—"],
-    ["Decoders", state.decoders.join(", ") || "—"],
+    ["Decoders", state.decoders.filter((decoder) => decoder !== "auto").join(", ") || "—"],
   ];
   if (state.from_cache) rows.push(["Came from", "the disk; no registry has confirmed it"]);
   parts.push(list(rows));

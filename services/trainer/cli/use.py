@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import typer
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from recognizer.recognizer import DECODERS, AskedLevel, Decoder
+from recognizer.recognizer import DECODERS, AskedLevel
 from trainer.cli.common import (
     Datasets,
     Failure,
@@ -30,6 +30,8 @@ Rows = list[tuple[float, str]]
 """Confidence and text: one of a word or a line, one for each line of a page."""
 Read = Callable[[Path], Rows]
 
+AskedDecoder = Literal["auto", "greedy", "beam", "lexicon"]
+ASKED_DECODERS: tuple[AskedDecoder, ...] = get_args(AskedDecoder)
 LEVELS: tuple[AskedLevel, ...] = ("auto", "word", "line", "page")
 
 
@@ -101,7 +103,9 @@ def evaluate(
 def predict(
     images: Annotated[list[Path], typer.Argument(help="Image files of words, lines or pages.")],
     model: Model = None,
-    decoder: DecoderOption = "greedy",
+    decoder: Annotated[
+        str, typer.Option(help="greedy, beam, lexicon, or auto: the best that the model offers.")
+    ] = "auto",
     level: Annotated[
         str, typer.Option(help="word, line, page, or auto: told by shape and content.")
     ] = "auto",
@@ -119,7 +123,8 @@ def predict(
     `python -m trainer predict --url http://127.0.0.1:8000 examples/*.png`
     """
     with reported():
-        how, shown = choice("--decoder", decoder, DECODERS), choice("--level", level, LEVELS)
+        how = choice("--decoder", decoder, ASKED_DECODERS)
+        shown = choice("--level", level, LEVELS)
         if url and model:
             raise Failure("--url asks the API for its version: leave out --model.")
         from handwriting import RefusedError
@@ -142,7 +147,7 @@ def predict(
 
 
 @contextmanager
-def _opening(model: str | None, decoder: Decoder, level: AskedLevel) -> Iterator[Read]:
+def _opening(model: str | None, decoder: AskedDecoder, level: AskedLevel) -> Iterator[Read]:
     """What reads an image file here."""
     from recognizer import image
     from recognizer.recognizer import Recognizer
@@ -150,17 +155,18 @@ def _opening(model: str | None, decoder: Decoder, level: AskedLevel) -> Iterator
 
     with bundle_of(model, settings()) as bundle:
         recognizer = Recognizer.load(bundle)
+        known = recognizer.best_decoder if decoder == "auto" else decoder
 
         def read(file: Path) -> Rows:
             gray = image.decode(file.read_bytes())
-            (lines,) = recognizer.read_any([gray], level=level, decoder=decoder)
+            (lines,) = recognizer.read_any([gray], level=level, decoder=known)
             return [(each.confidence, each.text) for each in lines]
 
         yield read
 
 
 @contextmanager
-def _asking(url: str, key: str | None, decoder: Decoder, level: AskedLevel) -> Iterator[Read]:
+def _asking(url: str, key: str | None, decoder: AskedDecoder, level: AskedLevel) -> Iterator[Read]:
     """What has an image file read by the API."""
     with client_of(url, key) as client:
 
