@@ -1,6 +1,7 @@
 """Threads that do what they are given, in its order."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,13 +42,19 @@ class Threads:
             self._started.append(thread)
             thread.start()
 
-    def close(self) -> None:
-        """Begin nothing more, and let the threads end."""
+    def close(self, seconds: float = 1.0) -> None:
+        """Begin nothing more, and wait so long for what is under way.
+
+        The interpreter does not: it would end under a thread that is inside a library.
+        """
         with suppress(Empty):
             while True:
                 self._calls.get_nowait()
         for _ in self._started:
             self._calls.put(None)
+        until = time.monotonic() + seconds
+        for thread in self._started:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _work(self) -> None:
         while call := self._calls.get():

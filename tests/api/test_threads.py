@@ -76,6 +76,17 @@ def test_a_call_that_fails_is_logged_and_its_thread_goes_on(
     assert logged["exc_info"]
 
 
+def test_closing_waits_for_what_is_under_way() -> None:
+    threads = Threads(2, "closing")
+    done: list[int] = []
+    for number in range(2):
+        threads.submit(lambda number=number: (time.sleep(0.1), done.append(number)))
+    time.sleep(0.02)
+    threads.close()
+    assert sorted(done) == [0, 1]
+    assert not any(thread.is_alive() for thread in threads._started)
+
+
 def test_closed_threads_begin_nothing_more_and_end() -> None:
     threads = Threads(1, "closing")
     under_way, go_on = threading.Event(), threading.Event()
@@ -83,7 +94,7 @@ def test_closed_threads_begin_nothing_more_and_end() -> None:
     threads.submit(lambda: (under_way.set(), go_on.wait(10), begun.append(1)))
     threads.submit(begun.append, 2)
     assert under_way.wait(10)
-    threads.close()
+    threads.close(seconds=0.01)
     go_on.set()
     for thread in threads._started:
         thread.join(10)
