@@ -122,10 +122,9 @@ class Stack:
         return found
 
     def memory(self) -> int:
-        """Of the API and its workers, what they share counted once."""
+        """Of all processes of the API, what they share counted once."""
         api = psutil.Process(self.api.pid)
-        workers = [each for each in api.children() if each.cmdline() == api.cmdline()]
-        return sum(each.memory_full_info().pss for each in (api, *workers))
+        return sum(each.memory_full_info().pss for each in (api, *api.children(recursive=True)))
 
     def ask(self, number: int) -> float:
         """Seconds that one request takes."""
