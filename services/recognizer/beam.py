@@ -1,5 +1,6 @@
 """Prefix beam search over CTC outputs, alone or guided by what is known of texts."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -18,8 +19,8 @@ class Guide(Protocol):
     def start(self) -> State:
         """The state before anything is written."""
 
-    def scores(self, state: State) -> Scores:
-        """What each label adds to the logarithm of a prefix in this state, shape (classes,).
+    def scores(self, states: Sequence[State]) -> Scores:
+        """What each label adds to the logarithm of a prefix in a state, shape (states, classes).
 
         In the blank's place: what it adds that the text ends here.
         """
@@ -47,9 +48,9 @@ class _Prefixes:
                 self._states.append(self._guide.after(self._states[prefix], label))
         return found
 
-    def scores(self, prefix: int) -> Scores:
+    def scores(self, some: Sequence[int]) -> Scores:
         assert self._guide
-        return self._guide.scores(self._states[prefix])
+        return self._guide.scores([self._states[prefix] for prefix in some])
 
     def text(self, prefix: int) -> Labels:
         labels = []
@@ -93,7 +94,7 @@ def prefix_beam(
     parents = np.array([-1])
     # the paths of a prefix that end in a blank, and the others
     in_blank, in_label = np.zeros(1), np.full(1, NEVER)
-    extra = prefixes.scores(0)[np.newaxis] if guide else np.zeros((1, 0), np.float32)
+    extra = prefixes.scores([0]) if guide else np.zeros((1, 0), np.float32)
     for row in log_probs.astype(np.float64):
         tried = np.flatnonzero(row >= floor)
         tried = tried[tried != blank]
@@ -138,7 +139,9 @@ def prefix_beam(
         in_blank = np.concatenate([in_blank[stay], np.full(len(new), NEVER)])
         in_label = np.concatenate([in_label[stay], totals[new]])
         if guide:
-            extra = np.concatenate([extra[stay], *(prefixes.scores(p)[np.newaxis] for p in made)])
+            extra = extra[stay]
+            if made:
+                extra = np.concatenate([extra, prefixes.scores(made)])
     totals = np.logaddexp(in_blank, in_label)
     if guide:
         totals = totals + extra[:, blank]

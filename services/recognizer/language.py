@@ -14,6 +14,7 @@ after Heafield 2011, "KenLM").
 """
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,8 @@ _LOGARITHMS: NDArray[np.float32] = np.float32(LEAST) + np.float32(STEP) * np.ara
     256, dtype=np.float32
 )
 
-Row = tuple[NDArray[np.float32], NDArray[np.int32]]
+Row = NDArray[np.float32]
+"""Log-probabilities and states, both float32: of a state's number too, which is below 2^24."""
 
 _DTYPES = {
     "characters": np.dtype(np.uint32),
@@ -140,20 +142,22 @@ class LanguageModel:
         # small numbers: each worker of an API holds hundreds of thousands of n-grams
         self._first = 1 + np.cumsum(ngrams.children, dtype=np.int32) - ngrams.children
         self._children = ngrams.children
-        self._scores, self._backoffs = ngrams.scores, ngrams.backoffs
+        self._backoffs = ngrams.backoffs
         # a character that the alphabet lacks falls into a place past the labels
         places = [alphabet.blank]
         for character in ngrams.characters:
             known = alphabet.covers(character)
             places.append(alphabet.encode(character)[0] if known else alphabet.classes)
         self._places = np.array(places, np.uint16)[ngrams.symbols]
-        self._suffixes, self._states = _link(ngrams)
-        unknown = np.full(alphabet.classes + 1, UNKNOWN, np.float32)
+        self._suffixes, states = _link(ngrams)
+        # what a row holds of each n-gram: made once, looked up at each character of each text
+        self._rows = np.stack([_LOGARITHMS[ngrams.scores], states.astype(np.float32)])
+        unknown = np.zeros((2, alphabet.classes + 1), np.float32)
+        unknown[0] = UNKNOWN
         self._blank, self._classes = alphabet.blank, alphabet.classes
-        nothing = np.zeros(len(unknown), np.int32)
-        self._root = self._extend(0, (unknown, nothing), np.float32(0))
+        self._root = self._extend(0, unknown, np.float32(0))
         self._cache: dict[int, Row] = {}
-        self.start = int(self._states[1])
+        self.start = int(states[1])
         """The state at the edge of a line."""
 
     @classmethod
@@ -165,7 +169,7 @@ class LanguageModel:
             raise BundleError(file, str(error)) from None
 
     def row(self, state: int) -> Row:
-        """Log-probabilities (classes + 1, the last unused) and the states after each label."""
+        """Log-probabilities and the states after each label, (2, classes + 1), the last unused."""
         found = self._cache.get(state)
         if found is None:
             if state == 0:
@@ -193,13 +197,12 @@ class LanguageModel:
         return total + float(self.row(state)[0][self._blank])
 
     def _extend(self, state: int, shorter: Row, backoff: np.float32) -> Row:
-        scores, after = shorter[0] + backoff, shorter[1].copy()
+        row = shorter.copy()
+        row[0] += backoff
         first = self._first[state]
         own = slice(first, first + self._children[state])
-        places = self._places[own]
-        scores[places] = _LOGARITHMS[self._scores[own]]
-        after[places] = self._states[own]
-        return scores, after
+        row[:, self._places[own]] = self._rows[:, own]
+        return row
 
 
 class LanguageGuide:
@@ -211,12 +214,13 @@ class LanguageGuide:
         self._bonus = model.bonus(bonus)
         self.start: State = (model.start,)
 
-    def scores(self, state: State) -> Scores:
-        row = self._model.row(state[0])[0][: len(self._bonus)]
-        return self._weight * row + self._bonus
+    def scores(self, states: Sequence[State]) -> Scores:
+        rows = np.stack([self._model.row(state[0])[0] for state in states])
+        scores: Scores = self._weight * rows[:, : len(self._bonus)] + self._bonus
+        return scores
 
     def after(self, state: State, label: int) -> State:
-        return (int(self._model.row(state[0])[1][label]),)
+        return (int(self._model.row(state[0])[1, label]),)
 
 
 def _link(ngrams: Ngrams) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -6,7 +6,7 @@ it comes, a whole number.
 
 import gzip
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,9 @@ LONGEST = 24
 MOST_WORDS = 500_000
 MOST_BYTES = 32 * MOST_WORDS
 MOST_CACHED = 20_000
+
+Mass = NDArray[np.float64]
+"""How often words come, all together."""
 
 
 def write(words: Mapping[str, int], file: Path) -> None:
@@ -109,15 +112,18 @@ class Lexicon:
         """How often the words of a state come, all together."""
         return float(self._mass[state[1]] - self._mass[state[0]])
 
-    def continued(self, state: State) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Letters that can follow in a state, and where the rows of each begin.
+    def continued(self, state: State) -> tuple[NDArray[np.uint16], NDArray[np.intp], Mass]:
+        """Letters that can follow in a state, where the rows of each begin, and their mass.
 
         The letter 0 stands for a word that ends there. One bound more closes the last range.
         """
         low, high, depth = state
-        found = self._letters[low:high, depth].astype(np.int64)
-        first = np.flatnonzero(np.r_[True, found[1:] != found[:-1]]) if len(found) else found
-        return found[first], low + np.r_[first, len(found)]
+        found = self._letters[low:high, depth]
+        change = np.ones(len(found) + 1, bool)
+        np.not_equal(found[1:], found[:-1], out=change[1:-1])
+        bounds = np.flatnonzero(change)
+        mass = self._mass[low + bounds]
+        return found[bounds[:-1]], low + bounds, mass[1:] - mass[:-1]
 
 
 class LexiconGuide:
@@ -137,9 +143,11 @@ class LexiconGuide:
         self._cache: dict[State, tuple[Scores, dict[int, State]]] = {}
         self.start = (*lexicon.start, *(inner.start if inner else ()))
 
-    def scores(self, state: State) -> Scores:
-        scores = self._row(state[:3])[0]
-        return scores + self._inner.scores(state[3:]) if self._inner else scores
+    def scores(self, states: Sequence[State]) -> Scores:
+        scores = np.stack([self._row(state[:3])[0] for state in states])
+        if self._inner:
+            scores += self._inner.scores([state[3:] for state in states])
+        return scores
 
     def after(self, state: State, label: int) -> State:
         inner = self._inner.after(state[3:], label) if self._inner else ()
@@ -160,17 +168,17 @@ class LexiconGuide:
         lexicon = self._lexicon
         if state == Lexicon.OUTSIDE:
             return np.zeros(len(lexicon.letter_of), np.float32), {}
-        letters, bounds = lexicon.continued(state)
+        letters, bounds, masses = lexicon.continued(state)
+        edges, depth = bounds.tolist(), state[2] + 1
         children: dict[int, State] = {
-            int(letter): (int(low), int(high), state[2] + 1)
-            for letter, low, high in zip(letters, bounds[:-1], bounds[1:], strict=True)
+            letter: (low, high, depth)
+            for letter, low, high in zip(letters.tolist(), edges[:-1], edges[1:], strict=True)
         }
         mass, whole = lexicon.mass(state), lexicon.mass(lexicon.start)
         # what was paid for the letters so far is given back to a word that is none
         leave = -self._escape - (self._weight * np.log(mass / whole) if mass else 0.0)
         by_letter = np.full(lexicon.letter_of.max() + 1, leave, np.float32)
-        for letter, child in children.items():
-            by_letter[letter] = self._weight * np.log(lexicon.mass(child) / mass)
+        by_letter[letters] = self._weight * np.log(masses / mass)
         if state[2] == 0:  # between words
             by_letter[0] = 0.0
         children.pop(0, None)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -22,8 +23,8 @@ class Pairs:
         rng = np.random.default_rng(seed)
         self.table = rng.normal(0, 1, (classes, classes)).astype(np.float32)
 
-    def scores(self, state: State) -> NDArray[np.float32]:
-        return self.table[state[0]]
+    def scores(self, states: Sequence[State]) -> NDArray[np.float32]:
+        return self.table[[last for (last,) in states]]
 
     def after(self, state: State, label: int) -> State:
         return (label,)

@@ -72,12 +72,12 @@ def test_the_blank_has_the_place_of_the_end() -> None:
 def test_a_guide_weighs_and_adds() -> None:
     model = LanguageModel(ngrams(), AB)
     guide = LanguageGuide(model, weight=0.5, bonus=1.0)
-    scores = guide.scores(guide.start)
+    scores = guide.scores([guide.start])[0]
     assert scores.shape == (3,)
     assert scores[0] == pytest.approx(0.5 * -0.5 + 1.0)
     assert scores[AB.blank] == pytest.approx(0.5 * -2.5)  # the end writes no character
     after = guide.after(guide.start, 0)
-    assert guide.scores(after)[1] == pytest.approx(0.5 * -0.25 + 1.0)
+    assert guide.scores([after])[0, 1] == pytest.approx(0.5 * -0.25 + 1.0)
 
 
 def test_characters_of_one_side_alone_do_no_harm() -> None:

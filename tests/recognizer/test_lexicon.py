@@ -28,9 +28,9 @@ def cost(text: str, words: dict[str, int] = WORDS) -> float:
     reader = guide(words)
     state, total = reader.start, 0.0
     for label in ALPHABET.encode(text):
-        total -= float(reader.scores(state)[label])
+        total -= float(reader.scores([state])[0, label])
         state = reader.after(state, label)
-    return total - float(reader.scores(state)[ALPHABET.blank])
+    return total - float(reader.scores([state])[0, ALPHABET.blank])
 
 
 def price(word: str) -> float:
