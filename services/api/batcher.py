@@ -62,6 +62,14 @@ class Batcher:
                 del self._waiting[key]  # it would keep its version of the network alive
             return Batch(recognizer, taken)
 
+    def rests(self) -> bool:
+        """Whether nothing waits: the worker that asks then ends, and takes no more."""
+        with self._lock:
+            if self._waiting:
+                return False
+            self._workers -= 1
+            return True
+
     def _drop(self, unwanted: Callable[[Job], bool]) -> None:
         for key, jobs in list(self._waiting.items()):
             if any(map(unwanted, jobs)):

@@ -1,8 +1,11 @@
 """Image files in, readings out: threads beside the event loop decode, infer and decode again.
 
-An image is decoded and prepared in one pool; it then waits in the batcher until one of the
-inference threads is free, which reads it with whatever else of its width waits there. No stage
-holds up the event loop, and nothing waits while a thread is free.
+An image is decoded and prepared, then waits in the batcher until one of the inference threads is
+free, which reads it with whatever else of its width waits there. No stage holds up the event loop.
+
+One thread takes a lone image all the way. Where several are in the engine, inference threads also
+prepare the small ones, between two batches: threads of their own for that would compete with them
+for the interpreter and for the caches. Large files have such threads, and hold up nobody.
 """
 
 import asyncio
@@ -28,6 +31,9 @@ from recognizer.prepare import prepare
 LINES_AT_A_TIME = 16
 """Of one page: what comes after it does not wait for all of its lines."""
 
+LARGE = 200_000
+"""Bytes of a file that may be a page, and take as long as a batch to prepare."""
+
 
 class Engine:
     """Reads images; `inferences` batches at a time, and as many images in each stage beside."""
@@ -42,7 +48,8 @@ class Engine:
         admission: Admission,
         metrics: Metrics,
     ) -> None:
-        """`helpers`: threads that prepare, and as many that decode slowly; `deadline`: seconds."""
+        """`helpers`: threads that prepare what the others do not, and as many that decode slowly;
+        `deadline`: seconds."""
         self.admission = admission
         self._max_pixels = max_pixels
         self._deadline = deadline
@@ -51,7 +58,7 @@ class Engine:
         self._pace = Pace()
         self._jobs = 0
         # threads are started when the first image comes
-        # one more to prepare, as one of them may have gone on to infer
+        # one more, as one of them may have gone on to infer
         self._preparing = Threads(helpers + 1, "prepare")
         self._inferring = Threads(inferences, "infer")
         self._decoding = Threads(helpers, "decode")
@@ -99,7 +106,9 @@ class Engine:
         job = Job(model, image, asked, loop, loop.create_future())
         self._jobs += 1
         try:
-            self._preparing.submit(self._prepare, job)
+            large = isinstance(image, bytes) and len(image) > LARGE
+            apart = large or self._jobs == 1
+            (self._preparing if apart else self._inferring).submit(self._prepare, job)
             return await job.answer
         finally:
             self._jobs -= 1
@@ -195,13 +204,17 @@ class Engine:
         return recognizer.page_lines(gray, wanted) if job.asked.level == "auto" else None
 
     def _infer(self) -> None:
-        while batch := self._batcher.take():
-            try:
-                self._read(batch)
-            except Exception as error:
-                for job in batch.jobs:
-                    job.settle(error)
-            del batch  # or the version it holds would live until the next image comes
+        """Read a batch, and let the thread prepare what came meanwhile before the next."""
+        batch = self._batcher.take()
+        if not batch:
+            return
+        try:
+            self._read(batch)
+        except Exception as error:
+            for job in batch.jobs:
+                job.settle(error)
+        if not self._batcher.rests():
+            self._inferring.submit(self._infer)
 
     def _read(self, batch: Batch) -> None:
         lone = self._jobs == 1

@@ -113,3 +113,15 @@ async def test_what_nobody_waits_for_is_dropped(versions: list[Served]) -> None:
     assert batch is not None
     assert batch.jobs == [jobs[1]]
     assert batcher.take() is None
+
+
+async def test_a_worker_rests_when_nothing_waits(versions: list[Served]) -> None:
+    batcher, waiting = Batcher(workers=1), Waiting()
+    for width in (256, 512):
+        batcher.put(waiting.job(versions[0], width))
+    assert batcher.take() is not None
+    assert not batcher.rests()
+    assert not batcher.put(waiting.job(versions[0], 512))  # it is still at work
+    assert batcher.take() is not None
+    assert batcher.rests()
+    assert batcher.put(waiting.job(versions[0], 256))
