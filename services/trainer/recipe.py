@@ -25,13 +25,13 @@ class Recipe:
     minutes: float | None = None
     batch_size: int = 16
     optimizer: OptimizerName = "muon"
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup: float = 0.03
     averaging: float = 0.999
     patience: int = 10
     seed: int = 1
-    augmentation: float = 1.0
+    augmentation: float = 0.7
     dropout: float | None = None
     validation_limit: int = 1000
     precision: Precision = "float32"

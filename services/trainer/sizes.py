@@ -41,7 +41,7 @@ DEFINITIONS: dict[SizeName, Size] = {
         stages=((32, 1), (64, 1), (128, 2)),
         units=128,
         depth=2,
-        dropout=0.2,
+        dropout=0.05,
     ),
     "large": Size(
         height=64,

@@ -127,8 +127,8 @@ def fit(
     epochs: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
     minutes: Annotated[float | None, typer.Option(min=0.0, help="Time budget.")] = None,
     batch_size: BatchSize = 16,
-    learning_rate: LearningRate = 1.5e-3,
-    augmentation: Augmentation = 1.0,
+    learning_rate: LearningRate = Recipe.learning_rate,
+    augmentation: Augmentation = Recipe.augmentation,
     dropout: Dropout = None,
     optimizer: Optimizer = "muon",
     bfloat16: Annotated[

@@ -59,7 +59,7 @@ def train(
     epochs: Epochs = 50,
     minutes: Minutes = None,
     batch_size: BatchSize = 16,
-    learning_rate: LearningRate = 1.5e-3,
+    learning_rate: LearningRate = Recipe.learning_rate,
     train_ratio: Annotated[
         float | None,
         typer.Option(
@@ -76,7 +76,7 @@ def train(
         int, typer.Option(min=0, help="Of that division: another one gives other splits.")
     ] = 1,
     patience: Patience = 10,
-    augmentation: Augmentation = 1.0,
+    augmentation: Augmentation = Recipe.augmentation,
     dropout: Dropout = None,
     optimizer: Optimizer = "muon",
     seed: Seed = 1,
