@@ -90,14 +90,14 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_parameters_and_weights_make_a_job_and_a_command(tmp_path: Path) -> None:
-    drawn = {"learning_rate": 0.002, "batch_size": 8, "weights": {"1": 0.51234}}
+    drawn = {"learning_rate": 0.003, "batch_size": 8, "weights": {"1": 0.51234}}
     made = job_of(job(tmp_path, "synthetic:9", "lines:my lines"), 3, drawn)
     assert made.name == "trial-3"
-    assert made.recipe == Recipe(learning_rate=0.002, batch_size=8)
+    assert made.recipe == Recipe(learning_rate=0.003, batch_size=8)
     assert made.datasets == ("synthetic:9", "lines:my lines@0.512")
     assert command(made) == (
         "python -m trainer train -d synthetic:9 -d 'lines:my lines@0.512' --size small "
-        "--batch-size 8 --learning-rate 0.002"
+        "--batch-size 8 --learning-rate 0.003"
     )
 
 
