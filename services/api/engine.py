@@ -12,8 +12,6 @@ import asyncio
 from dataclasses import replace
 from time import perf_counter
 
-import anyio.to_thread
-
 from api.admission import Admission
 from api.batcher import Batch, Batcher
 from api.job import Asked, Job, Outcome, Page, Read, ReadLine, settle
@@ -96,7 +94,7 @@ class Engine:
         self.admission.check_room()
         try:
             async with asyncio.timeout(self._deadline):
-                shape = (await anyio.to_thread.run_sync(self._decoded, file)).shape
+                shape = (await asyncio.to_thread(self._decoded, file)).shape
         except TimeoutError:
             raise self.admission.late(self._deadline) from None
         return shape[1], shape[0]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import typer
 from rich.progress import Progress, TaskID
@@ -31,7 +31,7 @@ Rows = list[tuple[float, str]]
 Read = Callable[[Path], Rows]
 
 AskedDecoder = Literal["auto", "greedy", "beam", "lexicon"]
-ASKED_DECODERS: tuple[AskedDecoder, ...] = get_args(AskedDecoder)
+ASKED_DECODERS: tuple[AskedDecoder, ...] = ("auto", *DECODERS)
 LEVELS: tuple[AskedLevel, ...] = ("auto", "word", "line", "page")
 
 
