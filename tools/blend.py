@@ -25,7 +25,7 @@ from recognizer.prepare import prepare  # noqa: E402
 from trainer.checkpoint import Checkpoint, load_model  # noqa: E402
 from trainer.datasets.base import Sample  # noqa: E402
 from trainer.datasets.catalogue import open_dataset  # noqa: E402
-from trainer.network import Crnn, plain  # noqa: E402
+from trainer.network import Crnn  # noqa: E402
 from trainer.recipe import Recipe  # noqa: E402
 from trainer.settings import load  # noqa: E402
 from trainer.transfer import KERAS_MODEL, size_of, transfer  # noqa: E402
@@ -39,7 +39,7 @@ def blended(new: Crnn, bundle: Bundle, alphabet: Alphabet, share: float) -> Crnn
     old = transfer(load_model(bundle.path / KERAS_MODEL), bundle.alphabet, recipe, alphabet)
     between = [
         before + share * (after - before)
-        for before, after in zip(plain(old).get_weights(), new.get_weights(), strict=True)
+        for before, after in zip(old.get_weights(), new.get_weights(), strict=True)
     ]
     new.set_weights(between)
     return new
@@ -74,7 +74,7 @@ def main() -> None:
     options = parser.parse_args()
     checkpoint, bundle = Checkpoint(options.run), Bundle.load(options.bundle)
     alphabet = Alphabet(checkpoint.state().alphabet)
-    network = blended(plain(checkpoint.best()), bundle, alphabet, options.share)
+    network = blended(checkpoint.best(), bundle, alphabet, options.share)
     rng = random.Random(0)
     samples: list[Sample] = []
     for name in options.dataset:

@@ -26,17 +26,21 @@ class Threads:
         self._name = name
         self._calls: SimpleQueue[tuple[Callable[..., None], Any] | None] = SimpleQueue()
         self._started: list[threading.Thread] = []
-        # one entry for each thread that rests: to append and pop is atomic, to count is not
+        self._starting = threading.Lock()
+        # one entry for each thread that rests: to append is atomic, to count is not
         self._resting: deque[None] = deque()
 
     def submit(self, function: Callable[..., None], *arguments: Any) -> None:
         """Call it in one of the threads; what it raises is logged."""
         self._calls.put((function, arguments))
-        if len(self._started) == self._most:
-            return
-        try:
+        if len(self._started) < self._most:
+            with self._starting:
+                self._start_one()
+
+    def _start_one(self) -> None:
+        if self._resting:
             self._resting.pop()
-        except IndexError:
+        elif len(self._started) < self._most:
             name = f"{self._name}_{len(self._started)}"
             thread = threading.Thread(target=self._work, name=name, daemon=True)
             self._started.append(thread)

@@ -49,6 +49,25 @@ def test_as_many_calls_at_a_time_as_there_are_threads(threads: Threads) -> None:
     done.wait(10)
 
 
+def test_no_more_threads_are_started_whoever_submits() -> None:
+    for _ in range(20):
+        threads = Threads(2, "bounded")
+        together = threading.Barrier(8)
+
+        def submit(threads: Threads = threads, together: threading.Barrier = together) -> None:
+            together.wait(10)
+            for _ in range(20):
+                threads.submit(time.sleep, 0)
+
+        callers = [threading.Thread(target=submit) for _ in range(8)]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join(10)
+        assert 1 <= len(threads._started) <= 2
+        threads.close()
+
+
 def test_calls_are_begun_in_their_order() -> None:
     threads = Threads(1, "one")
     begun: list[int] = []
