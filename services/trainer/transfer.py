@@ -1,14 +1,17 @@
-"""Training on from an existing network, also when the alphabet grows."""
+"""Training on from an existing network, also when the alphabet or the network grows."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
+
+from keras import layers
 
 from recognizer.alphabet import Alphabet
 from recognizer.bundle import Bundle
 from trainer.checkpoint import load_model
-from trainer.network import Crnn, build
+from trainer.network import LAST, Crnn, build, shaped, stages_of
 from trainer.recipe import Recipe
-from trainer.sizes import BLANK, SIZES, SizeName
+from trainer.sizes import BLANK, DEFINITIONS, SIZES, SizeName
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +23,15 @@ HEADS = ("logits", "shortcut")
 def transfer(old: Crnn, known: Alphabet, recipe: Recipe, wanted: Alphabet) -> Crnn:
     """A network for another alphabet that starts with what `old` has learnt.
 
-    Every layer is copied. In the two heads, each character keeps its weights; one that is
+    Every layer is copied. Residual blocks that `old` lacks at the end of a stage begin as what
+    they are added to, unchanged (a last scale of zero: Goyal et al. 2017, arXiv:1706.02677,
+    section 5.1), so that the network reads as before. In the two heads, each character keeps its weights; one that is
     new gets the mean of them, which is quiet wherever a character is seen. Random weights
     would not be: features are large, and the first steps would go to silencing it.
 
     Args:
         known: alphabet of `old`, blank at 0.
-        recipe: whose size is that of `old`.
+        recipe: whose size `old` fits.
     """
     new = build(
         recipe.size,
@@ -35,9 +40,14 @@ def transfer(old: Crnn, known: Alphabet, recipe: Recipe, wanted: Alphabet) -> Cr
         precision=recipe.precision,
         dropout=recipe.dropout,
     )
-    for source, target in zip(old.layers, new.layers, strict=True):
-        if target.name not in HEADS:
-            target.set_weights(source.get_weights())
+    learnt = _by_name(old, recipe.size, known)
+    for layer in new.layers:
+        if layer.name in HEADS:
+            continue
+        if layer.name in learnt:
+            layer.set_weights(learnt[layer.name].get_weights())
+        elif layer.name.endswith(LAST):
+            layer.gamma.assign(layer.gamma * 0)
     kept = [character for character in wanted.characters if known.covers(character)]
     here = [BLANK, *wanted.encode("".join(kept))]
     there = [BLANK, *known.encode("".join(kept))]
@@ -53,9 +63,24 @@ def transfer(old: Crnn, known: Alphabet, recipe: Recipe, wanted: Alphabet) -> Cr
     return new
 
 
+def _by_name(old: Crnn, size: SizeName, known: Alphabet) -> dict[str, layers.Layer]:
+    """The layers of a network by the names they have now: files of before named few of them."""
+    shape = replace(DEFINITIONS[size], stages=stages_of(old))
+    named = shaped(shape, known.classes, old.name).layers
+    return {now.name: layer for now, layer in zip(named, old.layers, strict=True)}
+
+
 def fits(old: Crnn, size: SizeName) -> bool:
-    """Whether a network is of this size, so that it can be trained on from."""
-    return bool(old.name == f"crnn_{size}")
+    """Whether a network is of this size or one that grows into it, to be trained on from."""
+    stages, wanted = stages_of(old), DEFINITIONS[size].stages
+    return (
+        old.name == f"crnn_{size}"
+        and len(stages) == len(wanted)
+        and all(
+            channels == same and blocks <= most
+            for (channels, blocks), (same, most) in zip(stages, wanted, strict=True)
+        )
+    )
 
 
 def size_of(bundle: Path) -> SizeName:
