@@ -25,9 +25,10 @@ def transfer(old: Crnn, known: Alphabet, recipe: Recipe, wanted: Alphabet) -> Cr
 
     Every layer is copied. Residual blocks that `old` lacks at the end of a stage begin as what
     they are added to, unchanged (a last scale of zero: Goyal et al. 2017, arXiv:1706.02677,
-    section 5.1), so that the network reads as before. In the two heads, each character keeps its weights; one that is
-    new gets the mean of them, which is quiet wherever a character is seen. Random weights
-    would not be: features are large, and the first steps would go to silencing it.
+    section 5.1), so that the network reads as before. In the two heads, each character keeps
+    its weights; one that is new gets the mean of them, which is quiet wherever a character is
+    seen. Random weights would not be: features are large, and the first steps would go to
+    silencing it.
 
     Args:
         known: alphabet of `old`, blank at 0.

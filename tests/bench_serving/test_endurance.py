@@ -23,6 +23,21 @@ def phase() -> Phase:
     return made
 
 
+def endurance(swapping: Phase) -> Endurance:
+    return Endurance(
+        command="make bench-soak",
+        machine="on 2 cores",
+        date="2026-01-02",
+        cold_start=1.25,
+        memory_at_start=200_000_000,
+        saturated=5,
+        alone=0.1,
+        recovered=0.4,
+        overload=phase(),
+        swapping=swapping,
+    )
+
+
 def test_seconds_are_told_apart() -> None:
     made = phase()
     assert made.by_second(0.5) == [0.1] * 2 + [0.5] * 3 + [0.1] * 5
@@ -39,19 +54,16 @@ def test_a_second_without_answers_is_no_figure() -> None:
     assert made.by_second(0.99) == [0.2, None, 0.4]
 
 
+def test_memory_is_compared_before_and_after_the_changes_not_among_them() -> None:
+    sizes = [100, 102, 104, 180, 190, 185, 120, 105, 106, 107]
+    made = Phase(10, 20, swaps=[5.0, 9.0])
+    made.memory = [(2.0 * number, size * 1_000_000) for number, size in enumerate(sizes)]
+    assert "| 102 MB, 190 MB, 106 MB |" in endurance(swapping=made).page("picture.svg")
+    assert "| not measured |" in endurance(swapping=Phase(10, 20)).page("picture.svg")
+
+
 def test_the_page_and_the_picture_tell_it_all(tmp_path: Path) -> None:
-    found = Endurance(
-        command="make bench-soak",
-        machine="on 2 cores",
-        date="2026-01-02",
-        cold_start=1.25,
-        memory_at_start=200_000_000,
-        saturated=5,
-        alone=0.1,
-        recovered=0.4,
-        overload=phase(),
-        swapping=phase(),
-    )
+    found = endurance(swapping=phase())
     page = found.page("serving/soak.svg")
     for told in ("`make bench-soak`, 2026-01-02", "| 1.25 s |", "| 200 MB |", "| 10 ms, 10 ms |"):
         assert told in page
@@ -98,7 +110,7 @@ def test_the_whole_stack_is_loaded_and_swapped(tmp_path: Path) -> None:
         assert stack.cold_start > 0
         assert stack.memory() > 50e6
         assert 0 < stack.alone() < 5
-        found = stack.stream(rate=20, seconds=8, swaps=2)
+        found = stack.stream(rate=20, seconds=6, swaps=2, calm=1)
         assert stack.recovered(usual=5.0) < 5
     assert found.failed == 0
     assert len(found.swaps) == 2

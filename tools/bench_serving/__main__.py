@@ -24,7 +24,7 @@ from tools.bench_serving.load import Answers, Target, generator, load, settle
 from tools.bench_serving.plot import plot
 from tools.bench_serving.record import LIMIT, Case, Record
 from tools.bench_serving.servers import Running
-from tools.bench_serving.soak import Stack
+from tools.bench_serving.soak import CALM, Stack
 from tools.bench_serving.table import page_of
 from trainer.bootstrap import STARTER_BUNDLE
 from trainer.cli.common import console, reported, settings
@@ -158,7 +158,7 @@ def soak(
             overload = stack.stream(2 * saturated, 60 * minutes)
             recovered = stack.recovered(alone)
             _tell(f"as fast again after {recovered:.1f} s")
-            swapping = stack.stream(2 * saturated, 60 * swap_minutes, swaps)
+            swapping = stack.stream(2 * saturated, 60 * swap_minutes, swaps, calm=CALM)
         found = Endurance(
             command=told("bench-soak", sys.argv[2:]),
             machine=f"{cores} of its cores used, {machine()}",

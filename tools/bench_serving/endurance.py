@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 
 READ, REFUSED = 200, 503
 
+SETTLED = 5.0
+"""Seconds after a change of version in which what the one before took is given back."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -99,7 +102,7 @@ class Endurance:
             ("p99 of the accepted meanwhile", _ms(quantile(swaps.took(READ), 0.99) or 0.0)),
             ("longest time with a p99 twice that without changes",
              f"{swaps.slow_seconds(2 * usual)} s"),
-            ("memory in the first and last tenth", _from_to(swaps)),
+            ("memory before the first, at most meanwhile, and after the last", _around(swaps)),
         ]  # fmt: skip
         lines = "\n".join(f"| {name} | {value} |" for name, value in rows)
         return (
@@ -158,6 +161,18 @@ def _ms(seconds: float) -> str:
 def _both(seconds: Sequence[float]) -> str:
     middle, high = quantile(seconds, 0.5), quantile(seconds, 0.99)
     return "none were" if middle is None or high is None else f"{_ms(middle)}, {_ms(high)}"
+
+
+def _around(phase: Phase) -> str:
+    """Before the changes of version, among them, and once the last one has settled."""
+    first, last = min(phase.swaps, default=0.0), max(phase.swaps, default=0.0)
+    before = [size for second, size in phase.memory if second < first]
+    among = [size for second, size in phase.memory if first <= second < last + SETTLED]
+    after = [size for second, size in phase.memory if second >= last + SETTLED]
+    if not (before and among and after):
+        return "not measured"
+    middle = statistics.median
+    return f"{_mb(middle(before))}, {_mb(max(among))}, {_mb(middle(after))}"
 
 
 def _from_to(phase: Phase) -> str:

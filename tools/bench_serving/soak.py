@@ -35,6 +35,8 @@ LONE = 60
 NEAR = 1.5
 """Times the usual latency that count as usual."""
 MOST_SWAP_SECONDS = 60.0
+CALM = 20.0
+"""Seconds of the load before the first change of version and after the last, to compare memory."""
 
 Told = Callable[[str], None]
 
@@ -154,15 +156,19 @@ class Stack:
                 return since
         raise Problem("The API does not become as fast again as it was.")
 
-    def stream(self, rate: float, seconds: float, swaps: int = 0) -> Phase:
-        """Requests at a rate for so long, and changes of version spread over the time."""
-        phase = Phase(rate, seconds)
+    def stream(self, rate: float, seconds: float, swaps: int = 0, *, calm: float = 0.0) -> Phase:
+        """Requests at a rate for so long, and changes of version spread over the time.
+
+        Args:
+            calm: seconds of the same load before the first change, and again after the last.
+        """
+        phase = Phase(rate, calm + seconds + calm)
         job = {
             "url": f"{self.api.url}{GREEDY}",
             "type": FORM,
             "bodies": list(map(str, self.bodies)),
             "rate": rate,
-            "seconds": seconds,
+            "seconds": phase.seconds,
         }
         output = self.folder / "replies.txt"
         with output.open("w") as stream:
@@ -175,7 +181,8 @@ class Stack:
             while process.poll() is None:
                 now = time.perf_counter() - began
                 phase.memory.append((now, self.memory()))
-                if now < seconds and len(phase.swaps) < int(swaps * (now + 1) / seconds):
+                due = int(swaps * (now - calm + 1) / seconds)
+                if now < calm + seconds and len(phase.swaps) < due:
                     self._swap()
                     phase.swaps.append(time.perf_counter() - began)
                 time.sleep(0.5)
