@@ -37,6 +37,8 @@ def create_app(
         docs_url=None,  # `routes.docs` serves them, without the internet
         redoc_url=None,
         lifespan=service.lifespan,
+        # `Telemetry` counts and logs; asking each time whether OpenTelemetry does costs a little
+        telemetry={"metrics": False, "logs": False},
     )
     app.state.service = service
     errors.add_handlers(app)

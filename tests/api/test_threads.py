@@ -1,5 +1,7 @@
 """Threads of the engine: as few as are wanted, and none is lost to a call that fails."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -7,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from api.threads import Threads
+from api.threads import Threads, give_way
 
 
 @pytest.fixture
@@ -119,3 +121,26 @@ def test_closed_threads_begin_nothing_more_and_end() -> None:
         thread.join(10)
         assert not thread.is_alive()
     assert begun == [1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the scheduler of Linux")
+def test_who_starts_threads_may_give_way_but_they_do_not(threads: Threads) -> None:
+    found: list[int] = []
+
+    def loop() -> None:
+        give_way()
+        found.append(os.sched_getscheduler(0))
+        done = threading.Event()
+
+        def call() -> None:
+            found.append(os.sched_getscheduler(0))
+            done.set()
+
+        threads.submit(call)
+        assert done.wait(10)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    thread.join()
+    assert found == [os.SCHED_BATCH, os.SCHED_OTHER]
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
