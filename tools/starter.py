@@ -3,6 +3,7 @@
 python -m tools.starter RUN -d hooker ... -d synthetic:60000:fonts --words words --history "..."
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ FONTS = (
     "wordfreq (CC BY-SA 4.0)"
 )
 
-WORDS = "cut out of the training and validation lines of the sets above, under their licences"
+WORDS = "cut out of training and validation lines of {}, under their licences"
 
 WEIGHTS = """## Licence of the weights
 
@@ -48,11 +49,34 @@ own expect more errors."""
 app = typer.Typer(add_completion=False, help=__doc__)
 
 
-def completed(card: str, *, words: tuple[int, int], history: str) -> str:
+@dataclass(frozen=True)
+class Words:
+    """Single words of the training and of the validation splits, and the sets they come of."""
+
+    train: int
+    val: int
+    sets: tuple[str, ...]
+
+    @classmethod
+    def of(cls, folder: Path) -> "Words":
+        """Those that `trainer words` wrote into a folder."""
+        rows = [row.split("\t") for row in (folder / INDEX).read_text("utf-8").splitlines()]
+        splits = [split for _, split, _, _ in rows]
+        # an id is that of the line behind the name of its set: lines/hooker/words/JDH_2_16_145
+        sets = dict.fromkeys(id_.split("/words/")[0].split("/")[-1] for _, _, _, id_ in rows)
+        return cls(splits.count("train"), splits.count("val"), tuple(sets))
+
+    @property
+    def row(self) -> str:
+        """Of the card's table."""
+        licence = WORDS.format(", ".join(self.sets))
+        return f"| single words | {self.train} / {self.val} / 0 | {licence} |"
+
+
+def completed(card: str, *, words: Words, history: str) -> str:
     """The card of an export as that of the starter.
 
     Args:
-        words: single words of the training and of the validation splits.
         history: how the weights came about, in a few words.
 
     Raises:
@@ -68,7 +92,7 @@ def completed(card: str, *, words: tuple[int, int], history: str) -> str:
     rows[fonts] = f"{name} | {counts} | {FONTS} |"
     first, _ = rows[epochs].split(", ", 1)
     rows[epochs] = f"{first}, {history}; batches of"
-    rows.insert(fonts, f"| single words | {words[0]} / {words[1]} / 0 | {WORDS} |")
+    rows.insert(fonts, words.row)
     text = "\n".join(["# Handwriting recogniser, starter model", *rows, ""])
     text = text.replace("## Training\n", WEIGHTS, 1)
     return text.replace("trained on nor used to choose.", NOTE, 1)
@@ -92,11 +116,10 @@ def make(
             raise Failure("Name what it was trained on: -d SOURCE, but for the single words.")
         found = [open_dataset(name, known.data_dir) for name in dataset]
         bundle = finish_checkpoint(Checkpoint(checkpoint), found, output).bundle
-        splits = [row.split("\t")[1] for row in (words / INDEX).read_text("utf-8").splitlines()]
-        counts = (splits.count("train"), splits.count("val"))
         file = bundle.path / CARD
         file.write_text(
-            completed(file.read_text("utf-8"), words=counts, history=history), encoding="utf-8"
+            completed(file.read_text("utf-8"), words=Words.of(words), history=history),
+            encoding="utf-8",
         )
         seal(bundle.path, bundle.manifest)
         size = sum(each.stat().st_size for each in output.rglob("*") if each.is_file())
