@@ -16,6 +16,8 @@ FORGET_SECONDS = 5.0
 """Time constant of the measured rate, in seconds of full work."""
 SECONDS_BETWEEN_WARNINGS = 10.0
 MOST_RETRY_SECONDS = 60
+MOST_PROMISED = 128_000_000
+"""Bytes of bodies that may be on their way or in memory at a time, in one worker."""
 
 
 class Admission:
@@ -32,6 +34,7 @@ class Admission:
         self._least = min(least, most)
         self._metrics = metrics
         self._requests = 0
+        self._promised = 0
         self._inside = 0
         self._full_since: float | None = None
         self._left = 0.0
@@ -69,17 +72,27 @@ class Admission:
         wait = self._inside / rate if rate else 0.0
         return min(max(1, math.ceil(wait)), MOST_RETRY_SECONDS)
 
-    def check(self) -> None:
+    def check(self, promised: int = 0) -> None:
         """Refuse a request that cannot enter now.
 
+        Args:
+            promised: bytes of its body, see `uploads.promised`. The queue may be empty while
+                many clients send theirs slowly. Where nothing else is on its way any body may be.
+
         Raises:
-            OverloadedError: as many images are inside as may be.
+            OverloadedError: as many images are inside as may be, or as many bytes on their way.
             DrainingError: the service is stopping.
         """
         if self.draining:
             self._refuse("draining")
             raise DrainingError("The service is being stopped; ask again.", retry_after=1)
         self.check_room()
+        if promised and self._promised and self._promised + promised > MOST_PROMISED:
+            self._refuse("uploads")
+            raise OverloadedError(
+                f"Too much is being uploaded already; ask again in {self.retry_after} s.",
+                retry_after=self.retry_after,
+            )
 
     def check_room(self) -> None:
         """Refuse an image where as many are inside as may be. Raises `OverloadedError`."""
@@ -91,13 +104,15 @@ class Admission:
             )
 
     @contextmanager
-    def request(self) -> Iterator[None]:
-        """Count one request until it is answered."""
+    def request(self, promised: int = 0) -> Iterator[None]:
+        """Count one request, and the bytes of its body, until it is answered."""
         self._requests += 1
+        self._promised += promised
         try:
             yield
         finally:
             self._requests -= 1
+            self._promised -= promised
 
     @contextmanager
     def enter(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -14,9 +15,12 @@ from pydantic import BaseModel, ValidationError
 
 from api.errors import CacheError
 from api.serving import Version
+from recognizer.manifest import NAME as MANIFEST
 
 STAGING = ".staging-"
 STALE_SECONDS = 3600
+
+_ENTRY = re.compile(r".+-[0-9a-f]{12}")  # as `Cache._entry` names it
 
 
 class Record(BaseModel):
@@ -105,11 +109,14 @@ class Cache:
         return record.version if record else None
 
     def prune(self) -> None:
-        """Remove bundles that no record names, and what dead processes left behind."""
+        """Remove bundles that no record names, and what dead processes left behind.
+
+        Whoever points MODEL_CACHE_DIR at a directory that holds something else keeps that.
+        """
         records = [_parse(file) for file in self._path.glob("resolved-*.json")]
         kept = {name for record in records if record for name in (record.entry, record.previous)}
         for entry in self._path.glob("*/*"):
-            if not entry.parent.name.startswith(STAGING) and _name(entry) not in kept:
+            if _is_bundle(entry) and _name(entry) not in kept:
                 shutil.rmtree(entry, ignore_errors=True)
         for left in self._path.glob(STAGING + "*"):
             with suppress(OSError):
@@ -140,6 +147,13 @@ def _parse(file: Path) -> Record | None:
         return Record.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _is_bundle(entry: Path) -> bool:
+    """Whether this is what `Cache.keep` has put there, by its name and by what it holds."""
+    if entry.parent.name.startswith(STAGING) or not _ENTRY.fullmatch(entry.name):
+        return False
+    return (entry / MANIFEST).is_file()
 
 
 def _name(entry: Path) -> str:

@@ -9,6 +9,7 @@ for the interpreter and for the caches. Large files have such threads, and hold 
 """
 
 import asyncio
+import math
 from dataclasses import replace
 from time import perf_counter
 
@@ -18,10 +19,10 @@ from api.job import Asked, Job, Outcome, Page, Read, ReadLine, settle
 from api.metrics import Metrics
 from api.pace import Pace
 from api.serving import Served
-from api.threads import Threads
+from api.threads import NO_THREAD, Threads
 from recognizer import image
 from recognizer.decode import LogProbs
-from recognizer.errors import ReadingError
+from recognizer.errors import ImageTooLargeError, ReadingError
 from recognizer.image import Gray
 from recognizer.page import FoundLine
 from recognizer.prepare import prepare
@@ -31,6 +32,9 @@ LINES_AT_A_TIME = 16
 
 LARGE = 200_000
 """Bytes of a file that may be a page, and take as long as a batch to prepare."""
+
+MANY_PIXELS = 4_000_000
+"""Of a file that takes as long, however few its bytes: flat paper packs into almost none."""
 
 
 class Engine:
@@ -106,8 +110,15 @@ class Engine:
         try:
             large = isinstance(image, bytes) and len(image) > LARGE
             apart = large or self._jobs == 1
-            (self._preparing if apart else self._inferring).submit(self._prepare, job)
+            if apart:
+                self._preparing.submit(self._prepare, job)
+            else:
+                self._inferring.submit(self._prepare_small, job)
             return await job.answer
+        except asyncio.CancelledError:  # how long it waited counts, though it is not read
+            job.begun(perf_counter())
+            self._metrics.queue_seconds.observe(job.queue_seconds)
+            raise
         finally:
             self._jobs -= 1
             job.abandoned = True
@@ -147,32 +158,59 @@ class Engine:
         for threads in (self._preparing, self._inferring, self._decoding):
             threads.close()
 
-    def _decoded(self, file: bytes) -> Gray:
-        return image.decode(file, max_pixels=self._max_pixels)
+    def _decoded(self, file: bytes, most: float = math.inf) -> Gray:
+        return image.decode(file, max_pixels=int(min(self._max_pixels, most)))
 
-    def _prepare(self, job: Job) -> None:
-        """Not begun for nobody; a failure is the image's answer."""
+    def _prepare_small(self, job: Job) -> None:
+        """In an inference thread, which must not be held up: what has many pixels goes elsewhere.
+
+        Nothing tells of them but the file's header, which need not be looked at twice this way.
+        """
+        self._prepare(job, MANY_PIXELS)
+
+    def _prepare(self, job: Job, most: float = math.inf) -> None:
+        """Not begun for nobody; a failure is the image's answer. `most`: pixels."""
         if job.abandoned:
             return
         try:
-            page = self._made_ready(job)
+            page = self._made_ready(job, most)
             if page is not None:
                 job.settle(page)
             elif self._batcher.put(job):
                 self._read_on()
+        except ImageTooLargeError as error:
+            if most < self._max_pixels:
+                self._prepare_apart(job)
+            else:
+                job.settle(error)
         except Exception as error:
             job.settle(error)
 
-    def _read_on(self) -> None:
-        if self._jobs == 1:
-            self._infer()  # here: to wake another thread takes longer than to prepare a word
-        else:
-            self._inferring.submit(self._infer)
+    def _prepare_apart(self, job: Job) -> None:
+        job.waits_since = perf_counter()
+        try:
+            self._preparing.submit(self._prepare, job)
+        except NO_THREAD as error:
+            job.settle(error)
 
-    def _made_ready(self, job: Job) -> Page | None:
+    def _read_on(self) -> None:
+        # here where it is alone: to wake another thread takes longer than to prepare a word
+        if self._jobs == 1 or not self._handed_on():
+            self._infer()
+
+    def _handed_on(self) -> bool:
+        """Let an inference thread read the next batch; False where none can be started."""
+        try:
+            self._inferring.submit(self._infer)
+        except NO_THREAD:
+            return False
+        return True
+
+    def _made_ready(self, job: Job, most: float) -> Page | None:
         """Fill in what the network needs; or the lines of an image that is a page."""
         began = perf_counter()
-        gray = self._decoded(job.image) if isinstance(job.image, bytes) else job.image
+        job.begun(began)
+        gray = self._decoded(job.image, most) if isinstance(job.image, bytes) else job.image
         job.image = b""
         decoded = perf_counter()
         lines = self._page_lines(job, gray)
@@ -183,8 +221,7 @@ class Engine:
             return Page(lines, width, height, decoded - began, found)
         job.ready = prepare(gray, job.model.recognizer.manifest.input)
         job.height, job.width = gray.shape
-        job.prepared_at = perf_counter()
-        job.queue_seconds = began - job.accepted_at
+        job.prepared_at = job.waits_since = perf_counter()
         job.decode_seconds = decoded - began
         job.recognise_seconds = job.prepared_at - decoded
         self._metrics.prepare_seconds.observe(job.prepared_at - began)
@@ -203,21 +240,21 @@ class Engine:
 
     def _infer(self) -> None:
         """Read a batch, and let the thread prepare what came meanwhile before the next."""
-        batch = self._batcher.take()
-        if not batch:
-            return
-        try:
-            self._read(batch)
-        except Exception as error:
-            for job in batch.jobs:
-                job.settle(error)
-        if not self._batcher.rests():
-            self._inferring.submit(self._infer)
+        while batch := self._batcher.take():
+            try:
+                self._read(batch)
+            except Exception as error:
+                for job in batch.jobs:
+                    job.settle(error)
+            if self._batcher.rests() or self._handed_on():
+                return
 
     def _read(self, batch: Batch) -> None:
         lone = self._jobs == 1
         all_cores = lone and self._pace.all_cores()
         began = perf_counter()
+        for job in batch.jobs:
+            job.begun(began)
         found = batch.recognizer.infer([job.ready for job in batch.jobs], alone=all_cores)
         seconds = perf_counter() - began
         if lone:
@@ -226,7 +263,6 @@ class Engine:
         self._metrics.batch_images.observe(len(batch.jobs))
         answers: list[tuple[Job, Outcome]] = []
         for job, log_probs in zip(batch.jobs, found, strict=True):
-            job.queue_seconds += began - job.prepared_at
             job.recognise_seconds += seconds
             if not job.light:
                 self._decoding.submit(self._decode, job, log_probs)

@@ -163,6 +163,7 @@ PLAIN = {
     400: Kind(400, "unreadable-body", "The body of the request cannot be read"),
     404: Kind(404, "not-found", "There is nothing here"),
     405: Kind(405, "method-not-allowed", "The method is not allowed here"),
+    408: Kind(408, "too-slow", "The request took too long to arrive"),
     413: TOO_MANY_BYTES,
 }
 """Errors that the framework raises by their status."""

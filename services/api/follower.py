@@ -59,6 +59,7 @@ class Follower:
                     self._followed = notice
             except Exception:  # the next look may do better
                 log.exception("version not taken over")
+                self._metrics.swap_failures.inc()
                 wait = SECONDS_AFTER_FAILURE
 
     def _start(self, version: Version | None) -> None:

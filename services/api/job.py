@@ -75,7 +75,8 @@ class Job:
     asked: Asked
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[Read | Page]
-    accepted_at: float = field(default_factory=perf_counter)
+    waits_since: float | None = field(default_factory=perf_counter)
+    """For a thread; None while one is at work on it."""
     abandoned: bool = False
     """Nobody waits for the answer any more: every stage drops it."""
 
@@ -86,6 +87,12 @@ class Job:
     decode_seconds: float = field(init=False)
     queue_seconds: float = 0.0
     recognise_seconds: float = 0.0
+
+    def begun(self, at: float) -> None:
+        """A thread has it now, or nobody waits for it any more."""
+        since, self.waits_since = self.waits_since, None
+        if since is not None:
+            self.queue_seconds += at - since
 
     @property
     def decoder(self) -> ReadDecoder:

@@ -42,12 +42,10 @@ def create_app(
     )
     app.state.service = service
     errors.add_handlers(app)
-    app.add_middleware(
-        BodyLimit,
-        max_bytes=settings.max_upload_bytes,
-        paths={"/predict/batch": settings.max_batch_bytes},
-    )
-    app.add_middleware(Door, admission=service.admission, paths=IMAGES)
+    others = {"/predict/batch": settings.max_batch_bytes}
+    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes, paths=others)
+    limits = dict.fromkeys(IMAGES, settings.max_upload_bytes) | others
+    app.add_middleware(Door, admission=service.admission, paths=limits)
     if settings.api_keys:
         also_open = frozenset({"/metrics"} if settings.metrics_open else ())
         app.add_middleware(KeyCheck, keys=settings.api_keys, also_open=also_open)

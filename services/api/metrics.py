@@ -90,12 +90,12 @@ class Metrics:
         )
         self.shed = Counter(
             "handwriting_shed_requests",
-            "Refused because of too many before them (queue), the time it took (deadline), or "
-            "because the service is stopping (draining).",
+            "Refused because of too many before them (queue), too much on its way (uploads), the "
+            "time it took (deadline), or because the service is stopping (draining).",
             ["reason"],
             registry=self.registry,
         )
-        for reason in ("queue", "deadline", "draining"):
+        for reason in ("queue", "uploads", "deadline", "draining"):
             self.shed.labels(reason)  # shown as 0 from the start: a rate needs two points
         self._drift(self.registry)
         self.ready = Gauge(

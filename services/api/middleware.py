@@ -1,5 +1,6 @@
 """Around every request: its id, its log line, its numbers, its limit of bytes."""
 
+import asyncio
 import logging
 import random
 import re
@@ -13,9 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import TooManyBytesError, answer
 from api.metrics import Metrics
-from api.uploads import body_limit
+from api.uploads import body_limit, promised
 
 REQUEST_ID = "X-Request-ID"
+BODY_SECONDS = 60.0
+"""For a body that comes in several pieces: one that takes longer keeps others from being sent."""
 
 log = structlog.get_logger("api.access")
 
@@ -94,7 +97,7 @@ class Telemetry:
 
 
 class BodyLimit:
-    """413 as soon as a body is known to be too long, before it is parsed or kept.
+    """413 as soon as a body is known to be too long, before it is parsed or kept; 408 if slow.
 
     Starlette's own limit answers plain text, even over a problem that a handler made.
     """
@@ -117,14 +120,32 @@ class BodyLimit:
             await answer(TooManyBytesError(reason), Request(scope))(scope, receive, send)
             return
         received = 0
+        now = asyncio.get_running_loop().time
+        # a small body has no time limit before a first piece has come and is not the last
+        until = now() + BODY_SECONDS if promised(scope["headers"], limit) else None
 
         async def receive_some() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, until
+            if until is None:
+                message = await receive()
+            else:
+                message = await _within(until, receive)
             received += len(message.get("body", b""))
+            more = message.get("more_body", False)  # else only the client's end is waited for
+            until = (until or now() + BODY_SECONDS) if more else None
             if received > limit:  # chunked: the length was not told beforehand
                 # FastAPI turns any other exception met while it reads a body into a 400
                 raise HTTPException(413, reason)
             return message
 
         await self._app(scope, receive_some, send)
+
+
+async def _within(until: float, receive: Receive) -> Message:
+    try:
+        async with asyncio.timeout_at(until):
+            return await receive()
+    except TimeoutError:
+        reason = f"The body of the request did not arrive within {BODY_SECONDS:g} s."
+        # what still comes of it is not waited for
+        raise HTTPException(408, reason, {"Connection": "close"}) from None

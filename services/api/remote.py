@@ -11,6 +11,7 @@ import signal
 import threading
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class RemoteRegistry(Registry):
         super().__init__(tracking_uri, address)
         self._asked: tuple[BaseProcess, Connection] | None = None
         self._closed = False
+        self._at_exit: Finalize[None] | None = None
         self._starting = threading.Lock()
 
     def resolve(self) -> Answer:
@@ -54,6 +56,8 @@ class RemoteRegistry(Registry):
         with self._starting:  # one that is started meanwhile would hold up the end of this one
             self._closed = True
         self._end()
+        if self._at_exit:
+            self._at_exit.cancel()
 
     def _end(self) -> None:
         if self._asked:
@@ -84,6 +88,8 @@ class RemoteRegistry(Registry):
         return answer
 
     def _start(self) -> tuple[BaseProcess, Connection]:
+        # a server that a second Ctrl-C ends closes nothing: multiprocessing would wait for ever
+        self._at_exit = self._at_exit or Finalize(None, self.close, exitpriority=0)
         # not fork: threads run here
         context = multiprocessing.get_context("spawn")
         ours, its = context.Pipe()

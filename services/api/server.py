@@ -92,7 +92,8 @@ class Server(uvicorn.Server):
         deadline = time.monotonic() + self._seconds
         while self._admission.requests and time.monotonic() < deadline:
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-        super().handle_exit(sig, frame)
+        if not self.should_exit:  # else a second signal has come, and uvicorn would count a third
+            super().handle_exit(sig, frame)
 
 
 def server_of(app: FastAPI, orders: Connection | None = None) -> Server:

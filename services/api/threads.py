@@ -13,6 +13,9 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
+NO_THREAD = (RuntimeError, MemoryError)
+"""What is raised where the system has no room for another thread, or allows none."""
+
 
 def give_way() -> None:
     """Let this thread wait until a core is free instead of taking one from a thread at work.
@@ -48,20 +51,31 @@ class Threads:
         self._resting: deque[None] = deque()
 
     def submit(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Call it in one of the threads; what it raises is logged."""
-        self._calls.put((function, arguments))
+        """Call it in one of the threads; what it raises is logged.
+
+        Raises what starting a thread raises, where there is none yet: then it is not called.
+        """
         if len(self._started) < self._most:
             with self._starting:
-                self._start_one()
+                self._find_one()
+        self._calls.put((function, arguments))
 
-    def _start_one(self) -> None:
+    def _find_one(self) -> None:
         if self._resting:
             self._resting.pop()
         elif len(self._started) < self._most:
-            name = f"{self._name}_{len(self._started)}"
-            thread = threading.Thread(target=self._work, name=name, daemon=True)
-            self._started.append(thread)
-            thread.start()
+            try:
+                self._start_one()
+            except NO_THREAD as error:
+                if not self._started:
+                    raise
+                log.warning("thread not started", error=str(error))  # one of the others calls it
+
+    def _start_one(self) -> None:
+        name = f"{self._name}_{len(self._started)}"
+        thread = threading.Thread(target=self._work, name=name, daemon=True)
+        thread.start()
+        self._started.append(thread)
 
     def close(self, seconds: float = 1.0) -> None:
         """Begin nothing more, and wait so long for what is under way.

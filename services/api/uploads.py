@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,9 @@ FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 # a form's boundaries and headers, a data URI's prefix, JSON's quotes
 WRAPPING = 64 * 1024
+
+ONE_PIECE = 64 * 1024
+"""Bytes of a body that are taken from the connection together, at least."""
 
 _DATA_URI = re.compile(r"data:[^,;]*(?P<parameters>(?:;[^,;]*)*),", re.IGNORECASE)
 # one part, a file; no quote or backslash in its name, which are escaped in several ways
@@ -40,6 +43,20 @@ class Upload:
 def body_limit(max_bytes: int) -> int:
     """The largest body that may hold an image of `max_bytes`: base64 with line ends, wrapped."""
     return max_bytes * 4 // 3 + max_bytes // 25 + WRAPPING
+
+
+def promised(headers: Iterable[tuple[bytes, bytes]], limit: int) -> int:
+    """The bytes of body that a request says will come, as far as they are read: up to `limit`.
+
+    None of a small one, which comes in one piece and can neither be slow nor fill the memory.
+    """
+    length = 0
+    for name, value in headers:
+        if name == b"transfer-encoding":
+            return limit  # in chunks: nobody knows before
+        if name == b"content-length" and value.isdigit():
+            length = min(int(value), limit)
+    return length if length > ONE_PIECE else 0
 
 
 async def one(request: Request, *, max_bytes: int) -> bytes:

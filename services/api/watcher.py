@@ -21,6 +21,8 @@ from recognizer.recognizer import Recognizer
 log = structlog.get_logger(__name__)
 
 MOST_SECONDS_BETWEEN_RETRIES = 60.0
+MOST_DOUBLINGS = 32
+"""A version that fails for weeks is tried so often that the power would fit into no float."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ class Watcher:
                 self._serving.note(reload_error=None)
             return
         model = self._serving.model
-        if model and model.version.identity == wanted.identity:
-            self._confirm(model, wanted)
+        served = model is not None and model.version.identity == wanted.identity
+        if model and served and self._confirmed(model, wanted):
             return
         failure = self._failure
         if failure and not failure.concerns(wanted, from_cache):
@@ -124,21 +126,38 @@ class Watcher:
         if failure and time.monotonic() < failure.retry_at:
             return
         try:
-            self._swap(wanted, from_cache=from_cache)
+            if served:
+                self._keep_again(wanted)
+            else:
+                self._swap(wanted, from_cache=from_cache)
         except Exception as error:
             self._fail(wanted, error, from_cache=from_cache)
 
-    def _confirm(self, model: Served, wanted: Version) -> None:
-        """The registry names what is served: take over what it says of it by now."""
+    def _confirmed(self, model: Served, wanted: Version) -> bool:
+        """The registry names what is served: take over what it says of it by now.
+
+        False where its bundle is gone from the cache, which other workers read and a start needs.
+        """
         metrics = model.version.metrics
         if model.from_cache:
             try:
                 metrics = self._registry.metrics(wanted)
             except RegistryError:
-                return  # not confirmed before the registry has answered in full
+                return True  # not confirmed before the registry has answered in full
         version = wanted.model_copy(update={"metrics": metrics})
         if model.from_cache or version != model.version:
             self._serving.model = replace(model, version=version, from_cache=False)
+        if self._cache.find(wanted) is None:
+            return False
+        self._failure = None
+        self._serving.note(reload_error=None)
+        return True
+
+    def _keep_again(self, wanted: Version) -> None:
+        """Fetch what is served, and go on with what is in memory."""
+        log.warning("cached bundle is gone", version=wanted.version)
+        self._from_registry(wanted)
+        self._cache.remember(self._serving.model.version if self._serving.model else wanted)
         self._failure = None
         self._serving.note(reload_error=None)
 
@@ -192,7 +211,8 @@ class Watcher:
         """Keep what is served; try again later, each time after twice as long."""
         self._metrics.swap_failures.inc()
         attempts = self._failure.attempts + 1 if self._failure else 1
-        wait = min(self._serving.poll_seconds * 2 ** (attempts - 1), MOST_SECONDS_BETWEEN_RETRIES)
+        longer = 2 ** min(attempts - 1, MOST_DOUBLINGS)
+        wait = min(self._serving.poll_seconds * longer, MOST_SECONDS_BETWEEN_RETRIES)
         self._failure = Failure(wanted, from_cache, attempts, time.monotonic() + wait)
         now = datetime.now(UTC)
         known = isinstance(error, BundleError | RegistryError | CacheError)

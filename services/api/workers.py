@@ -125,6 +125,8 @@ class _Workers:
         process.join()
         orders.close()
         multiprocess.mark_process_dead(number)  # type: ignore[no-untyped-call]
+        # one that lived longer goes on to count as ready: its clients wait for its successor, and
+        # a 503 of /health/ready would meanwhile send away those of all the others
         if time.monotonic() - since < SHORT_SECONDS:
             forget(self._folder, number)
         if self._kill_at is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -99,6 +99,32 @@ async def test_what_arrives_while_the_queue_fills_is_refused_after_its_upload(
             go_on.set()
         statuses = sorted([(await post).status_code for post in posts])
     assert statuses == [200, 200, 503, 503, 503, 503]
+
+
+async def test_a_batch_that_finds_the_queue_full_after_its_upload_is_refused(
+    make: Callable[..., FastAPI],
+) -> None:
+    app = make(max_queue_images=2)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="images"; filename="a.png"\r\n\r\n'
+        begun.set()
+        await go_on.wait()
+        yield bars("aa") + b"\r\n--x--\r\n"
+
+    async with connect(app) as client:
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        batch = asyncio.create_task(
+            client.post("/predict/batch", content=body(), headers=kind, timeout=20)
+        )
+        await begun.wait()
+        with held(app):
+            posts = [asyncio.create_task(client.post("/predict", files=image())) for _ in range(2)]
+            await until(lambda: service(app).admission.inside == 2)
+            go_on.set()
+            problem(await batch, 503, "overloaded")
+        assert [(await post).status_code for post in posts] == [200, 200]
 
 
 async def test_a_batch_let_in_is_read_whole_whatever_the_queue_holds(

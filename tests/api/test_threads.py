@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from structlog.testing import capture_logs
@@ -95,6 +96,34 @@ def test_a_call_that_fails_is_logged_and_its_thread_goes_on(
     (logged,) = logs
     assert logged["event"] == "unexpected error"
     assert logged["exc_info"]
+
+
+@contextmanager
+def no_thread_starts() -> Iterator[None]:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        yield
+
+
+def test_after_a_thread_could_not_be_started_the_next_call_starts_it(threads: Threads) -> None:
+    called: list[int] = []
+    with no_thread_starts(), pytest.raises(RuntimeError, match="can't start"):
+        threads.submit(called.append, 1)
+    assert names_of(threads, 1) == ["test_0"]
+    assert called == []  # whoever submitted it was told
+
+
+def test_a_call_for_which_no_thread_starts_is_left_to_those_there_are(threads: Threads) -> None:
+    go_on, done = threading.Event(), threading.Event()
+    threads.submit(go_on.wait, 10)
+    with capture_logs() as logs, no_thread_starts():
+        threads.submit(done.set)
+    assert [each["event"] for each in logs] == ["thread not started"]
+    go_on.set()
+    assert done.wait(10)
 
 
 def test_closing_waits_for_what_is_under_way() -> None:

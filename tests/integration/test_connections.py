@@ -13,12 +13,13 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 
 from bundles import bars, make_bundle
 from calls import fill_cache
 from pictures import encode
-from servers import Api
+from servers import Api, wait
 
 REGISTRY = "http://127.0.0.1:9"  # nothing listens there: the model comes from the disk cache
 POSTS = 'handwriting_requests_total{method="POST",route="/predict"'
@@ -120,3 +121,28 @@ def test_a_second_signal_ends_it_at_once(api: Api) -> None:
         os.kill(api.process.pid, signal.SIGTERM)
         api.process.wait(20)
         assert time.monotonic() - began < 10
+
+
+def test_two_signals_of_a_keyboard_leave_no_process_behind(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle").path
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the registry is asked all the while
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        fill_cache(tmp_path / "cache", bundle, uri, "models:/handwriting/Production")
+        with Api.as_started(tmp_path, WORKERS="1", MLFLOW_TRACKING_URI=uri) as server:
+            server.wait_ready()
+            assert server.process
+            process = psutil.Process(server.process.pid)
+            wait(lambda: len(process.children()) == 2)  # multiprocessing has one of its own
+            children = process.children()
+            silent.accept()[0].close()  # it is at work: by now it has all its handlers
+            host, port = server.uri.removeprefix("http://").split(":")
+            with socket.create_connection((host, int(port))) as connection:
+                connection.sendall(request(b"x" * 1000)[:-500])
+                time.sleep(0.3)
+                # the first lets this upload go on, the second does not, the third closes nothing
+                for _ in range(3):
+                    server.process.send_signal(signal.SIGINT)
+                    time.sleep(0.2)
+                server.process.wait(5)
+            _, alive = psutil.wait_procs(children, timeout=5)
+            assert alive == []

@@ -34,6 +34,8 @@ async def predict_batch(call: Called) -> BatchPrediction:
         max_bytes=settings.max_upload_bytes,
         most=settings.max_batch_images,
     )
+    # many may have found the queue empty when they began to upload
+    call.service.admission.check_room()
     results: dict[int, BatchItem] = {}
     # the whole request was let in by one place: it takes some at a time, and leaves others theirs
     places = anyio.CapacityLimiter(IMAGES_AT_A_TIME)
