@@ -39,8 +39,8 @@ class Average:
         return [np.array(self._looks), *self._mean]
 
     def follow(self, step: int) -> None:
-        """Take in the weights after a step."""
-        if step % EVERY:
+        """Take in the weights after a step, counted from 1 over the whole training."""
+        if step > EVERY and step % EVERY:  # the first few count, as there may be no more
             return
         # young averages forget their beginning sooner
         decay = min(self._decay**EVERY, self._looks / (self._looks + 10))

@@ -60,7 +60,8 @@ class Checkpoint:
 
     def save_best(self, model: Crnn) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        model.save(self.folder / f"new-{BEST}")
+        # what its optimizer remembers would make it twice as large, and nobody asks for it
+        model.save(self.folder / f"new-{BEST}", include_optimizer=False)
         (self.folder / f"new-{BEST}").replace(self.folder / BEST)
 
     def state(self) -> State:

@@ -17,7 +17,7 @@ from recognizer.recognizer import Recognizer
 from trainer.batches import Pipeline
 from trainer.blend import blend
 from trainer.bootstrap import STARTER_BUNDLE
-from trainer.checkpoint import Checkpoint
+from trainer.checkpoint import Checkpoint, CheckpointError
 from trainer.cores import limited
 from trainer.corpus import Corpus
 from trainer.datasets.base import Dataset, Sample
@@ -124,6 +124,11 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
         origin=origin,
         stopped=plan.stopped,
     )
+    if plan.cautious and training.state.origin != origin:
+        raise CheckpointError(
+            f"The checkpoint goes on from {training.state.origin}, and by now the training would "
+            f"begin with {origin}. Start anew without --resume."
+        )
     with (
         tracked(
             settings.mlflow_tracking_uri,

@@ -154,15 +154,18 @@ class Training:
         """Train to the end of the epoch; false when stopped or out of time before it."""
         state = self.state
         saved = time.monotonic()
+        done_before, began = state.batch, saved
         for number, batch in enumerate(self._stream(pipeline)):
-            if number < state.batch:
+            if number < done_before:
                 continue  # a resumed epoch: these were trained on before the interruption
+            if done_before and number == done_before:
+                self._clock += time.monotonic() - began  # to make them again takes no budget
             self.model.optimizer.learning_rate.assign(self._learning_rate())
             targets = {"labels": batch.labels, "lengths": batch.lengths}
             loss = float(self.model.train_on_batch(batch.ink, targets))
             self._first_fault(loss)
             state.batch += 1
-            self.average.follow(state.batch)
+            self.average.follow(int(self.model.optimizer.iterations))
             state.seen += batch.fresh
             state.loss_sum += loss * batch.fresh
             listener.on_batch(state, state.seen / len(self.data.train), state.loss_sum / state.seen)

@@ -2,6 +2,11 @@
 
 import logging
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +18,7 @@ import pytest
 from recognizer import decode
 from recognizer.alphabet import Alphabet
 from samples import Scrawl
+from trainer.average import EVERY
 from trainer.batches import Pipeline
 from trainer.datasets.base import DatasetError
 from trainer.datasets.synthetic import SyntheticDataset
@@ -116,6 +122,99 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(
     # training itself goes on from the last weights, not from their average
     assert all(np.array_equal(a, b) for a, b in zip(last, seen[-1], strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(last, kept, strict=True))
+
+
+def test_a_training_of_few_batches_keeps_what_it_has_learnt(
+    prepared: Callable[..., Any], pipeline: Pipeline, eager: None
+) -> None:
+    training = prepared(replace(RECIPE, epochs=1))
+    begun = training.model.get_weights()
+    journal = Journal()
+    training.run(journal, pipeline)
+    assert len(journal.batches) < EVERY
+    kept = training.checkpoint.best().get_weights()
+    assert not any(np.array_equal(a, b) for a, b in zip(begun, kept, strict=True) if a.ndim > 1)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dataclasses import replace
+import trainer.training
+from trainer.batches import Pipeline
+from trainer.checkpoint import Checkpoint
+from trainer.training import Data, Training
+sys.path.insert(0, sys.argv[1])
+from test_training import ALPHABET, RECIPE, WORDS, Journal
+
+class Doomed(Journal):
+    def on_batch(self, state, done, loss):
+        if (state.epoch, state.batch) == (1, 3):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+trainer.training.SAVE_EVERY = 0.0
+data = Data("words", ALPHABET, WORDS.samples("train"), WORDS.samples("val"))
+training = Training(replace(RECIPE, dropout=0.4), data, Checkpoint(Path(sys.argv[2])))
+spec = RECIPE.input().model_copy(update={"buckets": [128]})
+with Pipeline(spec, ALPHABET, workers=1) as pipeline:
+    training.run(Doomed(), pipeline)
+"""
+
+
+def test_a_training_that_was_killed_has_the_curve_of_one_that_was_not(
+    prepared: Callable[..., Any], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, dropout=0.4)
+    whole = prepared(recipe)
+    whole.run(Journal(), pipeline)
+    command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(tmp_path / "killed")]
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=paths, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    resumed = prepared(recipe, folder="killed", resume=True)
+    assert (resumed.state.epoch, resumed.state.batch) == (1, 2)
+    assert resumed.run(Journal(), pipeline) == "all epochs"
+    for mine, its in zip(resumed.state.history, whole.state.history, strict=True):
+        assert vars(timeless(mine)) == pytest.approx(vars(timeless(its)), rel=1e-3)
+    for mine, its in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, its, atol=2e-5)
+
+
+def test_what_is_made_again_for_a_resumption_takes_no_time_of_the_budget(
+    prepared: Callable[..., Any], pipeline: Pipeline, eager: None
+) -> None:
+    recipe = replace(RECIPE, minutes=30.0)
+    first = Journal(stop_after=3)
+    prepared(recipe, stopped=first.stopped).run(first, pipeline)
+    resumed = prepared(recipe, resume=True)
+    spent = resumed.state.seconds
+    seen: list[float] = []
+
+    class Slow:
+        """Takes a minute to make the three batches that were seen before."""
+
+        def batches(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+            for number, batch in enumerate(pipeline.batches(*arguments, **options)):
+                if number == 3:
+                    clock.moved += 60
+                yield batch
+
+    class Clock:
+        moved = 0.0
+
+        def monotonic(self) -> float:
+            return time.monotonic() + self.moved
+
+    clock = Clock()
+
+    class Watch(Journal):
+        def on_batch(self, state: State, done: float, loss: float) -> None:
+            seen.append(clock.monotonic() - resumed._clock)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.training.time", clock)
+        resumed.run(Watch(), Slow())
+    assert seen[0] < spent + 30
 
 
 def test_a_resumed_training_is_the_uninterrupted_one(
