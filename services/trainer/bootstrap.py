@@ -10,7 +10,7 @@ import mlflow
 
 from recognizer.bundle import Bundle
 from recognizer.manifest import CARD
-from trainer.datasets.base import Dataset, is_made
+from trainer.datasets.base import Dataset, comes_of, is_made
 from trainer.gate import Decision
 from trainer.registry import REAL, STARTER, Registry, Version
 from trainer.tracking import EXPERIMENT
@@ -48,11 +48,17 @@ def register_starter(registry: Registry) -> Version:
 
 
 def learnt_by_starter(dataset: Dataset) -> bool:
-    """Whether the starter's card lists a set of handwriting of this name."""
+    """Whether the starter's card lists a set of handwriting of this name, or one that this comes
+    of: words cut out of its lines, or lines packed from it."""
+    if is_made(dataset):
+        return False
     card = (STARTER_BUNDLE / CARD).read_text(encoding="utf-8")
     rows = (line.split(" | ")[0] for line in card.splitlines() if line.startswith("| "))
     listed = {row.removeprefix("| ").rpartition("/")[2] for row in rows}
-    return not is_made(dataset) and dataset.name.rpartition("/")[2] in listed
+    sources = (f"{kind}/{name}" for kind in ("lines", "page") for name in listed)
+    return dataset.name.rpartition("/")[2] in listed or any(
+        comes_of(dataset, source) for source in sources
+    )
 
 
 def trained(registry: Registry) -> list[Version]:

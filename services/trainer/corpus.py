@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from recognizer.alphabet import Alphabet
-from trainer.datasets.base import SPLITS, Dataset, DatasetError, Sample, Split, is_made
+from trainer.datasets.base import (
+    SPLITS,
+    Dataset,
+    DatasetError,
+    Sample,
+    Split,
+    check_names,
+    is_made,
+)
+from trainer.datasets.divided import check_apart
 from trainer.datasets.weighted import weight_of
 from trainer.mixture import Mixture, Part
 
@@ -20,6 +29,10 @@ class Corpus:
     unwritable: int = field(default=0)
     """Samples left out because the alphabet lacks one of their characters."""
 
+    def __post_init__(self) -> None:
+        check_names(self.datasets)
+        check_apart(self.datasets)
+
     @classmethod
     def of(cls, datasets: Sequence[Dataset], *, base: Alphabet | None = None) -> "Corpus":
         """Mix datasets.
@@ -29,7 +42,8 @@ class Corpus:
                 the characters of the training texts alone.
 
         Raises:
-            DatasetError: there is nothing to train on.
+            DatasetError: there is nothing to train on, two datasets have one name, or documents
+                would be in two splits (`check_apart`).
         """
         texts = [sample.text for dataset in datasets for sample in dataset.samples("train")]
         if not texts:

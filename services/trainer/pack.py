@@ -1,6 +1,6 @@
 """Datasets made small, to be carried to another machine: a `lines` folder of WebP images."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,14 +9,22 @@ import numpy as np
 
 from recognizer.errors import ImageError
 from recognizer.image import Gray
-from trainer.datasets.base import SPLITS, Dataset, DatasetError, Sample, Split
+from trainer.datasets.base import (
+    SPLITS,
+    Dataset,
+    DatasetError,
+    Sample,
+    Split,
+    check_names,
+    is_made,
+)
 from trainer.datasets.lines import INDEX
 
 QUALITY = 40  # of WebP: the strokes of a line keep their shape, the grain of its paper goes
 
 
 def pack(
-    datasets: Iterable[Dataset],
+    datasets: Sequence[Dataset],
     folder: Path,
     *,
     height: int,
@@ -34,9 +42,10 @@ def pack(
         How many samples were packed, and how many images could not be read.
 
     Raises:
-        DatasetError: the folder holds something, or cannot be written.
+        DatasetError: the folder holds something, or cannot be written; or see `check_sources`.
     """
     refuse_used(folder)
+    check_sources(datasets)
     rows: list[str] = []
     skipped = 0
     try:
@@ -68,6 +77,21 @@ def refuse_used(folder: Path) -> None:
         raise DatasetError(f"'{folder}' is not empty: name a new folder to write into.")
 
 
+def check_sources(datasets: Sequence[Dataset]) -> None:
+    """Raises `DatasetError` where two have one name, or where one is made and not written.
+
+    Nothing says of a packed line that no hand wrote it: the version that learns from it would
+    count as trained on handwriting, and its language model would learn the text.
+    """
+    check_names(datasets)
+    made = ", ".join(dataset.name for dataset in datasets if is_made(dataset))
+    if made:
+        raise DatasetError(
+            f"{made}: its lines are made, and once packed they would count as handwriting. Leave "
+            "it out here, and name it where you train: it is made the same there."
+        )
+
+
 def _row(file: Path, split: Split, sample: Sample, dataset: Dataset) -> str:
     document = f"{dataset.name}/{sample.document}".replace("\t", " ")
     return f"{file}\t{split}\t{sample.text}\t{document}"
@@ -89,6 +113,7 @@ def _webp(gray: Gray, height: int) -> bytes:
     return bytes(data)
 
 
-def _licences(datasets: Iterable[Dataset]) -> str:
-    listed = "\n".join(f"- {dataset.licence}" for dataset in datasets)
-    return f"# Packed from several sources\n\nlicence: each source keeps its own\n\n{listed}\n"
+def _licences(datasets: Sequence[Dataset]) -> str:
+    """LICENSE.md with a paragraph for each source, which `licence.stated` takes for the card."""
+    listed = "\n\n".join(f"Licence of {each.name}: {each.licence}" for each in datasets)
+    return f"# Packed from these sources\n\n{listed}\n"

@@ -13,7 +13,7 @@ from recognizer.bundle import Bundle
 from recognizer.manifest import CARD
 from trainer import gate
 from trainer.changes import Changes
-from trainer.datasets.base import Dataset, Sample
+from trainer.datasets.base import Dataset, Sample, check_names
 from trainer.datasets.catalogue import at_hand
 from trainer.datasets.corrections import is_corrections
 from trainer.datasets.divided import is_divided
@@ -71,6 +71,8 @@ def enter(
 def judging(datasets: Sequence[Dataset], data_dir: Path) -> dict[str, list[Sample]]:
     """What the gate compares on: the frozen set with all that is at hand, and these.
 
+    One of these takes the place of what is at hand by the same name: it is mostly the same set.
+
     Corrections of fewer than `LEAST_HELD` lines are left out: a gain on those says nothing.
     """
     real = {dataset.name: dataset for dataset in (*at_hand(data_dir), *datasets)}
@@ -98,8 +100,10 @@ def submit(
         force: promote it whatever the gate finds.
 
     Raises:
+        DatasetError: two datasets have one name.
         RegistryError: the registry refuses.
     """
+    check_names(datasets)  # before there is a version
     incumbent = registry.current()
     version = enter(registry, bundle, origin)
     corrections = [dataset.name for dataset in datasets if is_corrections(dataset)]

@@ -11,6 +11,7 @@ import pytest
 from recognizer.prepare import prepare
 from recognizer.recognizer import Recognizer
 from samples import scrawls
+from tools.bench_reading import curve as curve_module
 from tools.bench_reading import tutorial
 from tools.bench_reading.curve import Curve, Point, grow
 from tools.bench_reading.problem import Problem
@@ -20,7 +21,7 @@ from trainer.corpus import Corpus
 from trainer.datasets.base import Sample, Split
 from trainer.datasets.synthetic import SyntheticDataset
 from trainer.network import reader
-from trainer.sizes import STRIDE, Precision
+from trainer.sizes import DEFINITIONS, STRIDE, Precision
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def test_the_tutorial_network_has_the_time_steps_of_ours_and_learns() -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_a_trial_goes_on_from_its_checkpoint_and_is_exported(
-    precision: Precision, corpus: Corpus, tmp_path: Path
+    precision: Precision, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial = Trial("tutorial", minutes=0.05, share=0.5, precision=precision)
     assert train(trial, corpus, tmp_path, stopped=lambda: True) is None
@@ -135,6 +136,9 @@ def test_a_trial_goes_on_from_its_checkpoint_and_is_exported(
     np.testing.assert_allclose(recognizer.infer([ready])[0], expected, atol=1e-4)
     with pytest.raises(Problem, match=r"other settings \(seed\)\. Remove .* to train anew"):
         train(replace(trial, seed=2), corpus, tmp_path)
+    monkeypatch.setitem(DEFINITIONS, "small", replace(DEFINITIONS["small"], dropout=0.5))
+    with pytest.raises(Problem, match=r"on other data .*Remove .* to train anew"):
+        train(trial, corpus, tmp_path)
 
 
 def test_corpora_are_opened_by_name(tmp_path: Path) -> None:
@@ -154,6 +158,7 @@ def point(trial: Trial, data: str, lines: int, cer: float) -> Point:
         data=data,
         share=trial.share,
         precision=trial.precision,
+        settings=trial.settings(),
         lines=lines,
         epochs=3,
         cer={"hooker": cer, "all": cer / 2},
@@ -169,6 +174,44 @@ def test_points_that_are_done_are_not_trained_again(corpus: Corpus, tmp_path: Pa
     found = grow(trials, corpus, [], tmp_path, "make bench-curve")
     assert found.points == done
     assert Curve.load(tmp_path / "curve.json") == found
+
+
+def test_a_point_is_of_its_recipe_its_network_and_the_lines_that_were_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial("small", 60)
+    done = point(trial, "data", 10, 0.5)
+    Curve(command="make", points=[done]).save(tmp_path / "curve.json")
+    (kept,) = Curve.load(tmp_path / "curve.json").points
+    assert kept.of(trial, "data", None)
+    # a look at a few lines is no point of the curve of all
+    assert not kept.of(trial, "data", 5)
+    assert not kept.model_copy(update={"limit": 5}).of(trial, "data", None)
+    assert kept.model_copy(update={"limit": 5}).of(trial, "data", 5)
+    for other in (replace(trial, plain=True), replace(trial, seed=2), replace(trial, minutes=5)):
+        assert not kept.of(other, "data", None)
+    assert not kept.model_copy(update={"settings": {}}).of(trial, "data", None)
+    for change in ({"dropout": 0.5}, {"stages": ((32, 1),)}):
+        with monkeypatch.context() as later:
+            later.setitem(DEFINITIONS, "small", replace(DEFINITIONS["small"], **change))
+            assert not kept.of(trial, "data", None)
+
+
+def test_a_point_of_few_lines_is_not_taken_for_one_of_all(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int | None] = []
+
+    def measure(trial: Trial, *rest: object) -> Point:
+        limit = rest[-1]
+        assert limit is None or isinstance(limit, int)
+        measured.append(limit)
+        return point(trial, corpus.digest(), 10, 0.5).model_copy(update={"limit": limit})
+
+    monkeypatch.setattr(curve_module, "_measure", measure)
+    for limit in (5, None, None):
+        grow([Trial("small", 60)], corpus, [], tmp_path, "make bench-curve", limit=limit)
+    assert measured == [5, None]
 
 
 def test_a_curve_is_drawn_and_tabled_in_the_order_of_lines(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bundles import bars, make_bundle
+from line_sets import lines
 from servers import SERVICES
 from trainer.cli import app
 
@@ -44,6 +45,25 @@ def test_each_command_explains_itself(command: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [["register", "bundle"], ["splits"], ["pack", "packed"], ["words", "cut"]],
+)
+def test_sources_of_one_name_are_refused_before_anything_is_done(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_bundle(tmp_path / "bundle")
+    for year in ("2023", "2024"):
+        (tmp_path / year).mkdir()
+        lines(tmp_path / year / "export", "a.png\ttrain\tcab")
+        arguments = [*arguments, "-d", f"lines:{year}/export"]
+    status, output = run(*arguments, DATA_DIR=str(tmp_path))
+    assert status == 1
+    assert "2023/export) and lines/export (" in output
+    assert not [*tmp_path.glob("packed/*"), *tmp_path.glob("cut/*")]
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["train", "-d", "nothing"], "There is no dataset 'nothing'"),
@@ -55,6 +75,8 @@ def test_each_command_explains_itself(command: str) -> None:
         (["evaluate", "--decoder", "magic"], "--decoder magic"),
         (["predict", "x.png", "-m", "nowhere"], "nowhere is no folder with recognizer.json"),
         (["export", "out", "--name", "unknown"], "There is no checkpoint"),
+        (["pack", "PACKED", "-d", "synthetic:9@2"], "synthetic: its lines are made"),
+        (["words", "PACKED", "-d", "synthetic:9"], "synthetic: its lines are made"),
         (["fetch", "moon"], "There is no set 'moon' to fetch. Known: iam"),
         (["fetch", "iam"], "--accept-terms"),
     ],
@@ -62,7 +84,8 @@ def test_each_command_explains_itself(command: str) -> None:
 def test_a_mistake_is_told_in_a_line_or_two(
     arguments: list[str], message: str, tmp_path: Path
 ) -> None:
-    status, output = run(*arguments, DATA_DIR=str(tmp_path), CHECKPOINT_DIR=str(tmp_path))
+    named = [each.replace("PACKED", str(tmp_path / "packed")) for each in arguments]
+    status, output = run(*named, DATA_DIR=str(tmp_path), CHECKPOINT_DIR=str(tmp_path))
     assert status == 1
     assert message in output
     assert "Traceback" not in output

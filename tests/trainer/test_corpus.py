@@ -51,6 +51,26 @@ def test_nothing_to_train_on_is_said(tmp_path: Path) -> None:
         Corpus.of([lines(tmp_path / "set", "a.png\tval\tcab")])
 
 
+@pytest.mark.parametrize("weight", ["", "@0.5"])
+def test_sources_of_one_name_are_refused_and_both_are_named(tmp_path: Path, weight: str) -> None:
+    for year in ("2023", "2024"):
+        (tmp_path / year).mkdir()
+        lines(tmp_path / year / "export", "a.png\ttrain\tcab", "a.png\tval\tcab")
+    names = [f"lines:{tmp_path}/2023/export{weight}", f"lines:{tmp_path}/2024/export"]
+    both = [open_dataset(name, tmp_path) for name in names]
+    with pytest.raises(DatasetError, match="rename the folder") as caught:
+        Corpus.of(both)
+    for year in ("2023", "2024"):
+        assert f"lines/export ({tmp_path}/{year}/export)" in str(caught.value)
+    with pytest.raises(DatasetError, match="same name"):
+        Corpus(tuple(both), Alphabet("abc"))  # as a checkpoint is exported
+
+
+def test_made_sources_of_one_name_are_refused_too() -> None:
+    with pytest.raises(DatasetError, match="same name: synthetic and synthetic"):
+        Corpus.of([SyntheticDataset(train=1, val=0, test=0, seed=seed) for seed in (1, 2)])
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

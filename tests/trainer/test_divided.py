@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from trainer import gate
 from trainer.bootstrap import learnt_by_starter
 from trainer.cli import app
+from trainer.corpus import Corpus
 from trainer.datasets.base import SPLITS, Dataset, DatasetError
 from trainer.datasets.divided import Fold, Shares, divided, is_divided
 from trainer.datasets.lines import LinesDataset
@@ -19,8 +20,12 @@ from trainer.datasets.weighted import Weighted, weight_of
 SHARES = Shares(0.75, 0.15)
 
 
-def lines(folder: Path, *sizes: int) -> LinesDataset:
-    """A set with documents of so many lines each, nearly all of them to train on."""
+def lines(folder: Path, *sizes: int, of: str = "") -> LinesDataset:
+    """A set with documents of so many lines each, nearly all of them to train on.
+
+    Args:
+        of: what stands before the name of each document, as `trainer words` writes it.
+    """
     (folder / "lines").mkdir(parents=True)
     rows = []
     for number, size in enumerate(sizes):
@@ -28,7 +33,7 @@ def lines(folder: Path, *sizes: int) -> LinesDataset:
         for line in range(size):
             name = f"lines/{number}-{line}.png"
             Image.fromarray(np.full((8, 8), 255, np.uint8)).save(folder / name)
-            rows.append(f"{name}\t{split}\ttext {number} {line}\tdocument-{number}")
+            rows.append(f"{name}\t{split}\ttext {number} {line}\t{of}document-{number}")
     (folder / "lines.tsv").write_text("\n".join([*rows, ""]))
     return LinesDataset(folder)
 
@@ -122,6 +127,31 @@ def test_a_weight_stays_and_what_is_made_is_not_divided(tmp_path: Path) -> None:
     assert divided(synthetic, None) is synthetic
 
 
+@pytest.mark.parametrize("of", ["lines/mine/words/", "lines/mine/", "lines/w/lines/mine/words/"])
+@pytest.mark.parametrize("weight", [1.0, 0.5])
+def test_words_are_not_divided_apart_from_their_lines(
+    tmp_path: Path, of: str, weight: float
+) -> None:
+    mine = lines(tmp_path / "mine", 5, 5, 5)
+    words = lines(tmp_path / "some", 5, 5, 5, of=of)
+    both = [divided(each, SHARES) for each in (mine, Weighted(words, weight))]
+    for each in (both, both[::-1]):
+        with pytest.raises(DatasetError, match=r"lines/some comes of the documents of lines/mine"):
+            Corpus.of(each)
+    # alone, of lines of another set, or with the splits that they came with, they do no harm
+    assert Corpus.of([both[1], lines(tmp_path / "min", 5, 5, 5)]).datasets
+    assert Corpus.of([mine, words]).datasets
+
+
+def test_splits_say_so_before_they_start(tmp_path: Path) -> None:
+    lines(tmp_path / "mine", *[2] * 9)
+    lines(tmp_path / "some", *[2] * 9, of="lines/mine/words/")
+    named = [f"-dlines:{tmp_path / name}" for name in ("mine", "some")]
+    done = CliRunner().invoke(app, ["splits", *named], env={"COLUMNS": "300"})
+    assert done.exit_code == 1
+    assert "lines/some comes of the documents of lines/mine" in done.output
+
+
 def test_the_gate_does_not_compare_what_cannot_be_compared() -> None:
     scores = {"synthetic": 0.01, "lines/mine": 0.10}
     worse = {"synthetic": 0.02, "lines/mine": 0.20}
@@ -150,7 +180,20 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, options: list[str], says
     assert says in done.output
 
 
+def test_the_starter_is_not_tested_on_what_it_has_learnt(tmp_path: Path) -> None:
+    lines(tmp_path / "hooker", *[3] * 20)
+    ratios = ["--train-ratio", "0.7", "--val-ratio", "0.2", "-d", f"lines:{tmp_path / 'hooker'}"]
+    done = CliRunner().invoke(app, ["train", *ratios], env={"COLUMNS": "300"})
+    assert done.exit_code == 1
+    assert "lines/hooker: the starter has learnt from it" in done.output
+    assert "Add --from-scratch." in done.output
+
+
 def test_what_the_starter_has_learnt_from_is_known(tmp_path: Path) -> None:
     assert learnt_by_starter(lines(tmp_path / "hooker", 1, 1))
     assert not learnt_by_starter(lines(tmp_path / "mine", 1, 1))
+    for number, of in enumerate(("lines/hooker/words/", "page/timeus/", "lines/w/lines/hooker/")):
+        assert learnt_by_starter(lines(tmp_path / str(number), 1, 1, of=of))
+    for number, of in enumerate(("lines/mine/words/", "hooker/", "lines/hookers/words/"), 3):
+        assert not learnt_by_starter(lines(tmp_path / str(number), 1, 1, of=of))
     assert not learnt_by_starter(SyntheticDataset(train=1, val=1, test=1))

@@ -7,12 +7,27 @@ import pytest
 
 from recognizer.alphabet import Alphabet
 from samples import Scrawl
-from trainer.datasets.base import DatasetError, Sample, Split
+from trainer.card import model_card
+from trainer.corpus import Corpus
+from trainer.datasets.base import Dataset, DatasetError, Sample, Split
 from trainer.datasets.lines import LinesDataset
 from trainer.datasets.synthetic import SyntheticDataset
+from trainer.datasets.weighted import Weighted
 from trainer.pack import pack
+from trainer.recipe import Recipe
 
 WORDS = SyntheticDataset(train=6, val=3, test=2, level="word", seed=2)
+
+
+class Written:
+    """The same words, as if a hand had written them."""
+
+    name = "lines/written"
+    licence = "Licence: CC BY 4.0. Attribution: Ada"
+    skipped: dict[str, int] = {}  # noqa: RUF012  # as the protocol has it
+
+    def samples(self, split: Split) -> Sequence[Sample]:
+        return WORDS.samples(split)
 
 
 class OneBroken:
@@ -49,13 +64,12 @@ class Missing(Scrawl):
 
 
 def test_a_packed_folder_opens_with_the_same_texts_splits_and_documents(tmp_path: Path) -> None:
-    assert pack([WORDS], tmp_path / "packed", height=32) == (11, 0)
+    assert pack([Written()], tmp_path / "packed", height=32) == (11, 0)
     packed = LinesDataset(tmp_path / "packed")
     for split in ("train", "val", "test"):
         mine, its = WORDS.samples(split), packed.samples(split)
         assert [sample.text for sample in its] == [sample.text for sample in mine]
-        assert [s.document for s in its] == [f"synthetic/{s.document}" for s in mine]
-    assert "SIL Open Font License" in (tmp_path / "packed" / "LICENSE.md").read_text()
+        assert [s.document for s in its] == [f"lines/written/{s.document}" for s in mine]
     for before, after in zip(WORDS.samples("train"), packed.samples("train"), strict=True):
         old, new = before.image(), after.image()
         assert new.shape[0] == min(32, old.shape[0])
@@ -64,7 +78,7 @@ def test_a_packed_folder_opens_with_the_same_texts_splits_and_documents(tmp_path
 
 
 def test_some_splits_can_stay_behind(tmp_path: Path) -> None:
-    pack([WORDS], tmp_path, height=32, splits=("train",))
+    pack([Written()], tmp_path, height=32, splits=("train",))
     assert not LinesDataset(tmp_path).samples("test")
 
 
@@ -78,8 +92,24 @@ def test_an_image_that_cannot_be_read_is_counted_and_left_out(tmp_path: Path) ->
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(DatasetError, match="not empty"):
-        pack([WORDS], tmp_path, height=32)
+        pack([Written()], tmp_path, height=32)
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("dataset", [WORDS, Weighted(WORDS, 0.5)])
+def test_what_is_made_is_not_packed_as_handwriting(tmp_path: Path, dataset: Dataset) -> None:
+    with pytest.raises(DatasetError, match=r"synthetic: its lines are made.* where you train"):
+        pack([Written(), dataset], tmp_path / "packed", height=32)
+    assert not (tmp_path / "packed").exists()
+
+
+def test_the_card_names_the_licences_of_all_that_was_packed(tmp_path: Path) -> None:
+    pack([Written(), OneBroken()], tmp_path / "packed", height=32)
+    corpus = Corpus.of([LinesDataset(tmp_path / "packed")])
+    card = model_card(corpus, Recipe(), epochs=1, start="random weights", scores={})
+    (row,) = (line for line in card.splitlines() if line.startswith("| lines/packed |"))
+    for dataset in (Written(), OneBroken()):
+        assert f"Licence of {dataset.name}: {dataset.licence}" in row
 
 
 def test_fitting_needs_no_mlflow_and_its_checkpoint_reads(tmp_path: Path) -> None:
@@ -88,7 +118,6 @@ def test_fitting_needs_no_mlflow_and_its_checkpoint_reads(tmp_path: Path) -> Non
     from trainer.checkpoint import Checkpoint
     from trainer.finish import finish_checkpoint
     from trainer.fit import fit
-    from trainer.recipe import Recipe
     from trainer.state import Epoch, State
 
     class Quiet:

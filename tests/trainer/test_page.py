@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bundles import make_bundle
 from page_tree import Written, alto_xml, page_xml, save_page, write_page
+from recognizer.errors import UnreadableImageError
+from recognizer.recognizer import Recognizer
 from trainer.datasets import page_sample
 from trainer.datasets.base import SPLITS, DatasetError, Sample
 from trainer.datasets.lines import LinesDataset
 from trainer.datasets.page import Choice, PageDataset
 from trainer.datasets.page_files import split_documents
 from trainer.datasets.page_sample import PageSample
+from trainer.evaluation import evaluate
 
 TWO = (
     Written("Dear Sir,"),
@@ -392,13 +396,33 @@ def test_threads_cut_the_page_of_their_lines_once(
     assert len(cuts) == 1
 
 
+AWAY = Written("far away", baseline=((900, 900), (990, 900)))
+
+
 def test_a_line_that_cannot_be_cut_does_not_take_its_page_along(tmp_path: Path) -> None:
-    away = Written("far away", baseline=((900, 900), (990, 900)))
-    write_page(tmp_path / "set", "p", [away, *TWO])
-    first, second, _ = every(PageDataset(tmp_path / "set", keep=tmp_path / "keep"))
-    assert second.image().min() < 60
-    with pytest.raises(ValueError, match="outside its page"):
+    write_page(tmp_path / "set", "p", [AWAY, *TWO])
+    for keep in (tmp_path / "keep", None):
+        first, second, _ = every(PageDataset(tmp_path / "set", keep=keep))
+        assert second.image().min() < 60
+        with pytest.raises(UnreadableImageError, match="outside its page"):
+            first.image()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_page_that_broke_after_it_was_opened_cannot_be_read(tmp_path: Path, kept: bool) -> None:
+    xml = write_page(tmp_path / "set", "p", TWO)
+    (first, _) = every(PageDataset(tmp_path / "set", keep=tmp_path / "keep" if kept else None))
+    xml.write_text("<PcGts/>")
+    with pytest.raises(UnreadableImageError, match="PAGE XML without a page"):
         first.image()
+
+
+def test_lines_that_cannot_be_cut_are_counted_where_a_set_is_evaluated(tmp_path: Path) -> None:
+    write_page(tmp_path / "set", "p", [AWAY, *TWO])
+    recognizer = Recognizer.load(make_bundle(tmp_path / "bundle").path)
+    found = evaluate(recognizer, every(PageDataset(tmp_path / "set")))
+    assert [each.sample.text for each in found.judged] == ["Dear Sir,", "I am"]
+    assert found.unreadable == 1
 
 
 def test_a_scan_turned_by_its_exif_fits_its_xml(tmp_path: Path) -> None:

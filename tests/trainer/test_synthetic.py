@@ -7,13 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import ImageFont
 
-from trainer.datasets import fonts, prose
+from trainer.datasets import fonts, pen, prose
 from trainer.datasets.base import SPLITS, DatasetError
 from trainer.datasets.synthetic import SyntheticDataset, SyntheticSample, render
 
@@ -165,6 +166,40 @@ def test_more_text_makes_a_wider_image() -> None:
         render("word " * n + "end", font, np.random.default_rng(1)).shape[1] for n in (1, 4, 9)
     ]
     assert widths == sorted(set(widths))
+
+
+def test_letters_stand_closer_or_wider_apart_in_training_where_they_do_not_join() -> None:
+    assert {file.stem.split("[")[0] for file in fonts.files("train") if not pen.joins(file)} == {
+        "Caveat",
+        "Delius-Regular",
+        "IndieFlower-Regular",
+        "ShadowsIntoLight",
+    }
+    dataset = SyntheticDataset(train=150, val=20, test=20)
+    shares = {True: [1.0], False: [1.0]}
+    for sample in dataset.samples("train"):
+        assert isinstance(sample, SyntheticSample)
+        usual = replace(sample, spaced=False).image()
+        shares[pen.joins(sample.font)].append(sample.image().shape[1] / usual.shape[1])
+    assert set(shares[True]) == {1.0}
+    some = [share for share in shares[False] if share != 1]
+    assert 0.3 < len(some) / len(shares[False]) < 0.7
+    assert 0.75 < min(some) < 0.97
+    assert 1.03 < max(some) < 1.3
+    for split in ("val", "test"):
+        for other in dataset.samples(split):
+            assert isinstance(other, SyntheticSample)
+            assert not other.spaced
+
+
+def test_letters_that_are_set_one_by_one_keep_their_kerning() -> None:
+    font = next(file for file in fonts.files("train") if file.stem == "Delius-Regular")
+    face = fonts.load(font, 60)
+    for word in ("AVATAR", "Today"):
+        places = [place for place, _ in pen._pieces(word, face, 1e-6)]
+        ends = [place + face.getlength(letter) for place, letter in zip(places, word, strict=True)]
+        whole = [face.getlength(word[: number + 1]) for number in range(len(word))]
+        assert ends == pytest.approx(whole, abs=0.01)
 
 
 def test_samples_travel_to_workers() -> None:

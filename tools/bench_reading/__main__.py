@@ -23,7 +23,7 @@ from tools.bench_reading.table import page_of, percent
 from tools.bench_reading.version import VersionReader
 from trainer.bootstrap import STARTER_BUNDLE
 from trainer.cli.common import choice, console, reported, settings
-from trainer.datasets.base import SPLITS, Split
+from trainer.datasets.base import SPLITS, Split, check_names
 from trainer.datasets.catalogue import at_hand, open_dataset
 from trainer.models import bundle_of
 from trainer.settings import Settings
@@ -203,7 +203,8 @@ def curve(
         corpus = corpus_of(_names(dataset), known.data_dir)
         tests = _tests(dataset, "test", known, None, limit)
         picture = page.parent / PICTURES.name / "curve.svg"
-        made = grow(trials, corpus, tests, WORK / "curve", told("bench-curve", sys.argv[2:]))
+        command = told("bench-curve", sys.argv[2:])
+        made = grow(trials, corpus, tests, WORK / "curve", command, limit=limit)
         made.draw(picture)
         replace_part(page, "curve", made.page(picture.relative_to(page.parent).as_posix()))
         console.print(f"Wrote {page} and {picture}.")
@@ -230,6 +231,7 @@ def _tests(
         datasets = [open_dataset(name, known.data_dir) for name in dataset]
     else:
         datasets = [open_dataset("synthetic", known.data_dir), *at_hand(known.data_dir)]
+    check_names(datasets)
     languages = dict(_pair(each, "--language SET=CODE") for each in language or [])
     tests = [
         test for each in datasets for test in sets_of(each, split, languages=languages, limit=limit)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,7 +20,11 @@ SHARES = (0.1, 0.25, 0.5, 1.0)
 
 
 class Point(BaseModel):
-    """One training of the curve. `cer` by set, and over all their lines as `all`."""
+    """One training of the curve. `cer` by set, and over all their lines as `all`.
+
+    `settings` are the trial's, and `limit` is of the lines read of each set. Points kept before
+    these were told have none, and are made anew.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,15 +34,16 @@ class Point(BaseModel):
     data: str
     share: float
     precision: Precision
+    settings: dict[str, Any] = Field(default_factory=dict)
+    limit: int | None = None
     lines: int
     epochs: int
     cer: dict[str, float]
 
-    def of(self, trial: Trial, data: str) -> bool:
-        """Whether this is what came of a trial on these data."""
-        mine = (self.network, self.minutes, self.seed, self.share, self.precision, self.data)
-        known = (trial.network, trial.minutes, trial.seed, trial.share, trial.precision, data)
-        return mine == known
+    def of(self, trial: Trial, data: str, limit: int | None) -> bool:
+        """Whether this is what came of a trial on these data, read as far."""
+        mine = (self.network, self.share, self.data, self.limit, self.settings)
+        return mine == (trial.network, trial.share, data, limit, trial.settings())
 
 
 class Curve(Kept):
@@ -85,12 +91,15 @@ def grow(
     tests: Sequence[TestSet],
     folder: Path,
     command: str,
+    *,
+    limit: int | None = None,
 ) -> Curve:
     """Train and read what has not been done yet; the curve is kept after each point.
 
     Args:
         trials: they differ in their share of the lines.
         folder: of the trainings and of `curve.json`.
+        limit: of the lines of each test set, as they were opened with.
 
     Raises:
         Problem: interrupted, or what is kept cannot be used.
@@ -100,14 +109,19 @@ def grow(
     data = corpus.digest()
     curve = Curve(command=command)
     for trial in trials:
-        point = next((each for each in known if each.of(trial, data)), None)
-        curve.points.append(point or _measure(trial, corpus, tests, folder, data))
+        point = next((each for each in known if each.of(trial, data, limit)), None)
+        curve.points.append(point or _measure(trial, corpus, tests, folder, data, limit))
         curve.save(file)
     return curve
 
 
 def _measure(
-    trial: Trial, corpus: Corpus, tests: Sequence[TestSet], folder: Path, data: str
+    trial: Trial,
+    corpus: Corpus,
+    tests: Sequence[TestSet],
+    folder: Path,
+    data: str,
+    limit: int | None,
 ) -> Point:
     trained = train_each([trial], corpus, folder)[trial.name]
     reader = VersionReader(trial.name, Recognizer.load(trained.bundle), "greedy")
@@ -120,6 +134,8 @@ def _measure(
         data=data,
         share=trial.share,
         precision=trial.precision,
+        settings=trial.settings(),
+        limit=limit,
         lines=trained.lines,
         epochs=trained.epochs,
         cer=cer,

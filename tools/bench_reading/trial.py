@@ -4,11 +4,13 @@ Apart from the trainer's own command in that nothing is registered, nothing stop
 every network gets the same time, the same stream of lines and the same validation.
 """
 
+import hashlib
+import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from tools.bench_reading import tutorial
 from tools.bench_reading.problem import Problem
@@ -23,7 +25,7 @@ from trainer.datasets.weighted import weight_of
 from trainer.export import export_bundle
 from trainer.progress import TrainingProgress
 from trainer.recipe import Recipe
-from trainer.sizes import SIZES, Precision, SizeName
+from trainer.sizes import DEFINITIONS, SIZES, Precision, SizeName
 from trainer.state import Epoch, State
 from trainer.training import Data, Training
 
@@ -103,6 +105,19 @@ class Trial:
             augmentation=0.0,
         )
 
+    def settings(self) -> dict[str, Any]:
+        """All numbers that its recipe and the size of its network come to, as JSON has them.
+
+        Defaults change: what was trained before they did is another network.
+        """
+        recipe = self.recipe()
+        shape = asdict(DEFINITIONS[recipe.size])
+        dropout = shape.pop("dropout") if recipe.dropout is None else recipe.dropout
+        if self.network == tutorial.NAME:
+            shape = {"height": shape["height"]}
+        settings = {**recipe.parameters(), "dropout": dropout, "shape": shape}
+        return dict(json.loads(json.dumps(settings)))
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -173,7 +188,9 @@ def train(
     lines = trial.lines(corpus)
     if not lines:
         raise Problem(f"{trial.name}: there is nothing left to train on.")
-    name = f"{corpus.digest()}/{trial.share:g}/{trial.without}"
+    # a checkpoint compares settings as they were given, which may have come to another network
+    made = hashlib.sha256(json.dumps(trial.settings()).encode()).hexdigest()[:12]
+    name = f"{corpus.digest()}/{trial.share:g}/{trial.without}/{made}"
     data = Data(name, alphabet, lines, corpus.validation())
     checkpoint = Checkpoint(folder / "checkpoint")
     resumed = checkpoint.exists()

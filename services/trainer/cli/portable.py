@@ -35,7 +35,9 @@ def pack(
 ) -> None:
     """Write datasets as one small folder of line images, to carry to another machine.
 
-    Example: `python -m trainer pack packed -d peraire -d synthetic:20000`
+    Sets that are made (synthetic, emnist) are refused: name them where you train.
+
+    Example: `python -m trainer pack packed -d peraire -d hooker`
     """
     with reported():
         known = settings()
@@ -84,15 +86,15 @@ def words(
         known = settings()
         from recognizer.recognizer import Recognizer
         from trainer.datasets.catalogue import open_dataset
+        from trainer.pack import check_sources, refuse_used
         from trainer.pack import pack as write
-        from trainer.pack import refuse_used
         from trainer.words import SingleWords
 
         refuse_used(folder)  # before minutes of aligning
-
         lines = [open_dataset(name, known.data_dir) for name in dataset or []]
         if not lines:
             raise Failure("Name whose words to cut out: -d SOURCE, as often as needed.")
+        check_sources(lines)
         finder = Recognizer.load(model)
         splits: tuple[Split, ...] = ("train", "val")
         with console.status("Aligning ...") as status:

@@ -37,6 +37,7 @@ from trainer.cli.studies import (
     tell_best,
     tell_end,
 )
+from trainer.cli.train import check_unseen
 from trainer.recipe import Recipe
 from trainer.settings import Settings
 from trainer.sizes import OPTIMIZERS, SIZES
@@ -152,20 +153,18 @@ def _check_folds(
     names: Sequence[str], known: Settings, fold: "Fold", *, from_scratch: bool
 ) -> None:
     """Raises `Failure` or `DatasetError` where the datasets cannot be divided so."""
-    from trainer.bootstrap import learnt_by_starter
+    from trainer.datasets.base import check_names
     from trainer.datasets.catalogue import open_dataset
-    from trainer.datasets.divided import divided, is_divided
+    from trainer.datasets.divided import check_apart, divided, is_divided
 
     opened = [open_dataset(name, known.data_dir) for name in names]
-    seen = [each.name for each in opened if learnt_by_starter(each)]
-    if seen and not from_scratch:
-        raise Failure(
-            f"{', '.join(seen)}: the starter has learnt from it, and would be tested on documents "
-            "that it has seen. Add --from-scratch."
-        )
+    check_names(opened)
+    if not from_scratch:
+        check_unseen(opened)
     folds = [replace(fold, number=number) for number in range(1, fold.k + 1)]
-    found = [divided(each, one) for one in folds for each in opened]
-    if not any(map(is_divided, found)):
+    found = [[divided(each, one) for each in opened] for one in folds]
+    check_apart(found[0])
+    if not any(map(is_divided, found[0])):
         raise Failure(
             f"{' + '.join(names)} has nothing to divide: it is made, and every run would be the "
             "same. Name lines, pages or a fetched set."

@@ -55,12 +55,12 @@ def sweep(
     with reported():
         check_ray()
         known = settings()
+        from trainer.datasets.base import check_names
         from trainer.datasets.catalogue import open_dataset
         from trainer.sweep import command, read
 
         wanted = read(file)
-        for source in wanted.dataset:
-            open_dataset(source, known.data_dir)
+        check_names(open_dataset(source, known.data_dir) for source in wanted.dataset)
         with console.status("Starting Ray ..."):
             from trainer.cluster import share, started
             from trainer.study import Study, ranked, rows_of

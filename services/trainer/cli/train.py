@@ -39,6 +39,7 @@ from trainer.settings import Settings
 from trainer.sizes import OPTIMIZERS, SIZES
 
 if TYPE_CHECKING:
+    from trainer.datasets.base import Dataset
     from trainer.datasets.divided import Division, Shares
     from trainer.run import Outcome, Plan
 
@@ -126,6 +127,8 @@ def train(
         )
         shares = _shares(train_ratio, val_ratio, split_seed)
         plan = plan_of(recipe, dataset or [known.train_dataset], known, name, shares)
+        if shares and not from_scratch:
+            check_unseen(plan.datasets)
         run_plan(plan, known, resume=resume, from_scratch=from_scratch, force=force)
 
 
@@ -163,6 +166,18 @@ def bootstrap() -> None:
             # nobody is there to choose: settings that changed since mean a new training
             console.print(f"{error} Starting anew.", markup=False)
             run_plan(plan, known)
+
+
+def check_unseen(datasets: "Sequence[Dataset]") -> None:
+    """Raises `Failure` where the starter has learnt documents that are to be divided anew."""
+    from trainer.bootstrap import learnt_by_starter
+
+    seen = [each.name for each in datasets if learnt_by_starter(each)]
+    if seen:
+        raise Failure(
+            f"{', '.join(seen)}: the starter has learnt from it, and would be tested on documents "
+            "that it has seen. Add --from-scratch."
+        )
 
 
 def _shares(train: float | None, val: float | None, seed: int) -> "Shares | None":

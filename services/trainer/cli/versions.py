@@ -50,12 +50,14 @@ def register(
     with reported():
         known = settings()
         from recognizer.bundle import Bundle
+        from trainer.datasets.base import check_names
         from trainer.datasets.catalogue import open_dataset
         from trainer.registry import Registry
         from trainer.submit import Origin, run_of, submit
 
         taken = Bundle.load(bundle)
         datasets = [open_dataset(name, known.data_dir) for name in dataset or []]
+        check_names(datasets)
         named = " + ".join(each.name for each in datasets) or "data that was not named"
         registry = Registry(known.mlflow_tracking_uri, known.address)
         origin = Origin(named, real=not synthetic)

@@ -1,6 +1,6 @@
 """What a data source is: named splits of samples, each an image with its text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, get_args
@@ -103,6 +103,35 @@ def unwrapped(dataset: Dataset) -> Dataset:
     while isinstance(dataset, Wrapping):
         dataset = dataset.dataset
     return dataset
+
+
+def comes_of(dataset: Dataset, name: str) -> bool:
+    """Whether any of it was packed from a set of this name, or cut out of its lines as words.
+
+    Its documents tell: `trainer pack` and `trainer words` write them behind the name of their set,
+    as `lines/hooker/words/JDH_2_16`.
+    """
+    documents = {sample.document for split in SPLITS for sample in dataset.samples(split)}
+    return any(f"/{name}/" in f"/{document}" for document in documents)
+
+
+def check_names(datasets: Iterable[Dataset]) -> None:
+    """Raises `DatasetError` where two have one name: figures, lists and files are kept by it."""
+    known: dict[str, Dataset] = {}
+    for dataset in datasets:
+        if dataset.name in known:
+            both = " and ".join(map(_placed, (known[dataset.name], dataset)))
+            raise DatasetError(
+                f"Two sources have the same name: {both}. What is found out about a source is "
+                "kept by its name: rename the folder of one of the two, or leave one out."
+            )
+        known[dataset.name] = dataset
+
+
+def _placed(dataset: Dataset) -> str:
+    """Its name and, where it lies somewhere, where: `lines/export (2023/export)`."""
+    place = getattr(unwrapped(dataset), "place", None)
+    return f"{dataset.name} ({place})" if place else dataset.name
 
 
 def is_made(dataset: Dataset) -> bool:

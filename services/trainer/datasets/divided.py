@@ -3,11 +3,21 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Protocol
 
 import numpy as np
 
-from trainer.datasets.base import SPLITS, Dataset, DatasetError, Made, Sample, Split, Wrapping
+from trainer.datasets.base import (
+    SPLITS,
+    Dataset,
+    DatasetError,
+    Made,
+    Sample,
+    Split,
+    Wrapping,
+    comes_of,
+)
 from trainer.datasets.weighted import Weighted
 
 
@@ -151,6 +161,21 @@ def divided(dataset: Dataset, division: Division | None) -> Dataset:
     if isinstance(dataset, Weighted):
         return Weighted(divided(dataset.dataset, division), dataset.weight)
     return Divided(dataset, division)
+
+
+def check_apart(datasets: Sequence[Dataset]) -> None:
+    """Raises `DatasetError` where of two divided sets one was cut out of the other, or packed.
+
+    Each is divided by itself: words to train on would be of documents to test on.
+    """
+    anew = [dataset for dataset in datasets if is_divided(dataset)]
+    for dataset, other in permutations(anew, 2):
+        if comes_of(dataset, other.name):
+            raise DatasetError(
+                f"{dataset.name} comes of the documents of {other.name}. Each would be divided by "
+                f"itself, and what one trains on be tested in the other: leave {dataset.name} "
+                "out, or let both keep their splits."
+            )
 
 
 def is_divided(dataset: Dataset) -> bool:

@@ -30,6 +30,7 @@ class LinesDataset:
                 f"There is no {index}. A `lines` dataset is a folder with {INDEX}: "
                 "image, split (train, val, test) and text, separated by tabs."
             )
+        self.place = index.parent if index.name == INDEX else index
         self.name = f"lines/{index.parent.name}"
         self.licence = licence.stated(index.parent) or f"{index.parent.name}: licence not stated"
         self._skipped: Counter[str] = Counter()

@@ -84,6 +84,7 @@ class PageDataset:
                 "and their page images."
             )
         self._folder, self._keep = folder.resolve(), keep
+        self.place = self._folder
         self._choice = choice or Choice()
         self._skipped: Counter[str] = Counter()
         index = index or find_index(self._folder)

@@ -16,6 +16,7 @@ from PIL import Image
 from recognizer import image
 from recognizer.course import CutError
 from recognizer.cut import Reach, cut, usual_reach
+from recognizer.errors import UnreadableImageError
 from recognizer.image import Gray
 from recognizer.layout import Points
 from trainer.datasets import alto, page_xml
@@ -44,6 +45,12 @@ class PageSample:
 
     def image(self) -> Gray:
         """See `Sample.image`. The first line asked for has its whole page cut and kept."""
+        try:
+            return self._image()
+        except (CutError, LayoutError) as error:
+            raise UnreadableImageError(str(error)) from error
+
+    def _image(self) -> Gray:
         if self.kept is None:
             return self._cut()
         file = self.kept / f"{self.position}.png"

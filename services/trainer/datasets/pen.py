@@ -1,6 +1,8 @@
 """Text drawn with a handwriting font, the way a hand sets words on a line."""
 
 import math
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -12,15 +14,19 @@ from recognizer.image import Gray
 from trainer.datasets import fonts
 
 OVERSAMPLED = 2  # drawn larger and scaled down: strokes of less than a pixel come out right
+SPACED = 0.5  # share of lines whose letters stand closer together or wider apart
+JOINED = "nunmaneulamcen"  # letters that join in every hand that joins any
 NEIGHBOURS = 0.25  # share of lines into which strokes of the lines above and below reach
 
 
-def write(text: str, font: Path, rng: Generator) -> Gray:
+def write(text: str, font: Path, rng: Generator, *, spaced: bool = False) -> Gray:
     """Draw a text in one hand.
 
     Args:
         font: file of the font.
         rng: where size, slant, spacing, drift and thickness come from.
+        spaced: set the letters of some lines closer together or wider apart, where they stand
+            apart in this font. The strokes are what they are without.
 
     Returns:
         Ink, 0 none to 255 full, cut out round the text, about 50 to 100 pixels high.
@@ -30,7 +36,8 @@ def write(text: str, font: Path, rng: Generator) -> Gray:
     gap = face.getlength(" ") * rng.uniform(0.7, 1.8)
     ascent, descent = face.getmetrics()
     words = text.split(" ")
-    advances = [face.getlength(word) for word in words]
+    tracking = size * _tracking(rng.spawn(1)[0]) if spaced and not joins(font) else 0.0
+    advances = [face.getlength(word) + tracking * (len(word) - 1) for word in words]
     pad = size
     width = int(sum(advances) + 1.3 * gap * (len(words) - 1)) + 2 * pad
     height = ascent + descent + 2 * pad
@@ -43,7 +50,8 @@ def write(text: str, font: Path, rng: Generator) -> Gray:
     for word, advance in zip(words, advances, strict=True):
         y = pad + drift * (x - width / 2) + wave * math.sin(x / (4 * size) + phase)
         y += float(np.clip(rng.normal(0, jitter), -0.12 * size, 0.12 * size))
-        pen.text((x, y), word, fill=255, font=face, stroke_width=stroke)
+        for place, piece in _pieces(word, face, tracking):
+            pen.text((x + place, y), piece, fill=255, font=face, stroke_width=stroke)
         x += advance + gap * rng.uniform(0.75, 1.3)
     ink = np.asarray(image)
     box = _box(ink, (pad, pad + ascent + descent), size, rng)
@@ -58,6 +66,33 @@ def write(text: str, font: Path, rng: Generator) -> Gray:
         max(8, ink.shape[0] // OVERSAMPLED),
     )
     return np.asarray(cv2.resize(ink, small, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _tracking(rng: Generator) -> float:
+    """How much wider apart than usual letters stand, as a share of the size of the font."""
+    return float(np.clip(rng.normal(0, 0.03), -0.04, 0.08)) if rng.random() < SPACED else 0.0
+
+
+def _pieces(
+    word: str, face: ImageFont.FreeTypeFont, tracking: float
+) -> Iterator[tuple[float, str]]:
+    """What a word is drawn of and where: whole, or its letters, which keep their kerning."""
+    if not tracking:
+        yield 0.0, word
+        return
+    for number, letter in enumerate(word):
+        before = face.getlength(word[: number + 1]) - face.getlength(letter)
+        yield before + number * tracking, letter
+
+
+@lru_cache(maxsize=1024)
+def joins(font: Path) -> bool:
+    """Whether some of its letters join those beside them: apart they would be torn."""
+    face = fonts.load(font, 100)
+    image = Image.new("L", (int(face.getlength(JOINED)) + 200, 300), 0)
+    ImageDraw.Draw(image).text((100, 100), JOINED, fill=255, font=face)
+    parts = cv2.connectedComponents((np.asarray(image) > 100).astype(np.uint8))[0] - 1
+    return parts < len(JOINED)
 
 
 def _with_neighbours(

@@ -26,13 +26,16 @@ class SyntheticSample:
     text: str
     font: Path
     seed: tuple[int, ...]
+    spaced: bool = False
+    """See `pen.write`. In training alone: figures on the other splits stay what they were."""
 
     @property
     def document(self) -> str:
         return self.font.stem
 
     def image(self) -> Gray:
-        return render(self.text, self.font, np.random.default_rng(self.seed))
+        rng = np.random.default_rng(self.seed)
+        return render(self.text, self.font, rng, spaced=self.spaced)
 
 
 class SyntheticDataset(Made):
@@ -100,12 +103,13 @@ class SyntheticDataset(Made):
                 break
         else:
             raise DatasetError(f"The font {font.name} lacks too many characters to write with.")
-        return SyntheticSample(f"synthetic/{split}/{seed[-1]:06d}", text, font, seed)
+        name = f"synthetic/{split}/{seed[-1]:06d}"
+        return SyntheticSample(name, text, font, seed, spaced=split == "train")
 
 
-def render(text: str, font: Path, rng: Generator) -> Gray:
+def render(text: str, font: Path, rng: Generator, *, spaced: bool = False) -> Gray:
     """Write a text with a font on some paper: dark ink on light, about 50 to 100 pixels high."""
-    return paper.lay(pen.write(text, font, rng), rng)
+    return paper.lay(pen.write(text, font, rng, spaced=spaced), rng)
 
 
 def _written(font: Path, text: str) -> bool:
