@@ -23,6 +23,7 @@ from api.remote import RemoteRegistry
 from api.schemas import ImageBody
 from api.serving import Open, Serving, open_bundle
 from api.settings import Settings, cores
+from api.stages import Stages
 from api.watcher import Watcher
 
 LEAST_IMAGES_A_THREAD = 4
@@ -52,14 +53,13 @@ class Service:
             least=LEAST_IMAGES_A_THREAD * share.threads,
             metrics=self.metrics,
         )
-        self.engine = Engine(
+        stages = Stages(
             inferences=share.threads,
             helpers=cores(),
             max_pixels=settings.max_pixels,
-            deadline=settings.request_seconds,
-            admission=self.admission,
             metrics=self.metrics,
         )
+        self.engine = Engine(stages, deadline=settings.request_seconds, admission=self.admission)
         self.watcher = self._watcher(
             registry,
             Cache(settings.model_cache_dir, settings.mlflow_tracking_uri, settings.model_uri),

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
-from api import engine
-from api.engine import LARGE, MANY_PIXELS, Engine
+from api import stages
 from api.main import create_app
 from api.settings import Settings
+from api.stages import LARGE, MANY_PIXELS, Stages
 from calls import connect, image, problem, serve
 from pictures import encode
 from recognizer.decode import LogProbs
@@ -42,12 +42,12 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         calls.append((threading.current_thread().name.partition("_")[0], max_pixels))
         return decode(data, max_pixels=max_pixels)
 
-    monkeypatch.setattr(engine, "image", SimpleNamespace(decode=noted))
+    monkeypatch.setattr(stages, "image", SimpleNamespace(decode=noted))
     return calls
 
 
-def parts(app: FastAPI) -> Engine:
-    found: Engine = app.state.service.engine
+def parts(app: FastAPI) -> Stages:
+    found: Stages = app.state.service.engine._stages
     return found
 
 
