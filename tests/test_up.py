@@ -311,6 +311,14 @@ def test_make_up_uses_a_tracking_server_elsewhere_as_it_is(tmp_path: Path) -> No
     assert [task.name for task in up.tasks(settings, tmp_path)] == ["api", "trainer"]
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("::1", "http://[::1]:8000"), ("::", "http://[::1]:8000"), ("name", "http://name:8000")],
+)
+def test_make_up_asks_at_the_address_that_is_served(host: str, url: str) -> None:
+    assert up.Settings(api_host=host).api_url == url
+
+
 def test_make_up_offers_an_example_that_exists(tmp_path: Path) -> None:
     settings = up.Settings(api_host="0.0.0.0")
     assert up.command_to_try(settings, tmp_path).strip() == "curl http://127.0.0.1:8000/model"

@@ -18,7 +18,7 @@ from tools.processes import Port, Task, run
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
-ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 NICENESS = "15"
 
 
@@ -33,7 +33,8 @@ class Settings(BaseSettings):
 
     @property
     def api_url(self) -> str:
-        return f"http://{ANY_HOST.get(self.api_host, self.api_host)}:{self.api_port}"
+        host = ANY_HOST.get(self.api_host, self.api_host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.api_port}"
 
 
 def tasks(settings: Settings, root: Path) -> list[Task]:

@@ -71,7 +71,12 @@ class RemoteRegistry(Registry):
         with self._starting:
             if self._closed:
                 raise RegistryError("The registry is not asked any more")
-            _, pipe = self._asked = self._asked or self._start()
+            try:
+                _, pipe = self._asked = self._asked or self._start()
+            except OSError as error:  # no memory, or as many processes or files as may be
+                raise RegistryError(
+                    f"The process that asks the registry cannot be started: {error}"
+                ) from error
         try:
             pipe.send((question, arguments))
             if not pipe.poll(seconds):

@@ -6,6 +6,7 @@ import os
 import re
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ STALE_SECONDS = 3600
 # a bucket that is silent is given up on while somebody still waits
 _PATIENCE: "ClientConfig" = {"connect_timeout": "3s", "timeout": "5s"}
 _RETRIES: "RetryConfig" = {"max_retries": 1, "retry_timeout": timedelta(seconds=10)}
+
+DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValidationError)
+"""What is raised for bytes that are no whole correction; zipfile finds some before their CRC."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = re.compile(r"[0-9a-f]{64}\.zip#\d+")
@@ -151,7 +155,7 @@ class Store:
                 stored = Stored(
                     Record.model_validate_json(archive.read(RECORD)), archive.read(IMAGE)
                 )
-        except (zipfile.BadZipFile, KeyError, ValidationError) as error:
+        except DAMAGES as error:
             raise StoreError(f"Correction {id} is damaged.") from error
         if (
             stored.record.id != id

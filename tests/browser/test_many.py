@@ -131,6 +131,24 @@ def test_a_network_that_is_away_is_said_and_can_be_tried_again(
     assert visitor.texts(visitor.read_card("aa.png")) == ["aa"]
 
 
+def test_while_the_service_is_away_images_wait_for_it(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
+) -> None:
+    visitor = visit(tiny())
+    page = visitor.page
+    page.locator("#model[data-state=ready]").wait_for()
+    for path in ("**/predict?*", "**/model"):
+        page.route(path, lambda route: route.abort("connectionrefused"))
+    visitor.choose(barred("aa"), barred("aa a"))
+    for name in ("aa.png", "aa-a.png"):
+        visitor.card(name).get_by_text("Waiting for a model").wait_for()
+    for path in ("**/predict?*", "**/model"):
+        page.unroute(path)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert visitor.texts(visitor.read_card("aa.png")) == ["aa"]
+    assert visitor.texts(visitor.read_card("aa-a.png")) == ["aa a"]
+
+
 def test_cards_are_removed_and_what_they_held_is_let_go(
     visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
 ) -> None:

@@ -143,6 +143,20 @@ def test_enter_confirms_and_goes_on_escape_takes_back(visitor: Visitor, letter: 
     assert pressed == ["true", "false", "false"]
 
 
+def test_escape_takes_back_to_what_was_confirmed(visitor: Visitor, line: Path) -> None:
+    visitor.choose(line)
+    card = visitor.read_card("line.png")
+    field(card, 0).fill("Please meet us")
+    keyboard = visitor.page.keyboard
+    keyboard.press("Enter")
+    field(card, 0).focus()
+    keyboard.press("End")
+    keyboard.type(" at noon")
+    keyboard.press("Escape")
+    assert field(card, 0).input_value() == "Please meet us"
+    assert card.locator(".tick").first.get_attribute("aria-pressed") == "true"
+
+
 def test_a_line_has_no_second_row(visitor: Visitor, line: Path) -> None:
     visitor.choose(line)
     card = visitor.read_card("line.png")

@@ -79,6 +79,45 @@ def test_a_second_save_takes_the_place_of_the_first(
     assert kept(starter) == []
 
 
+def test_a_document_that_is_named_afterwards_is_saved_too(
+    visit: Callable[..., Visitor], starter: Service, line: Path
+) -> None:
+    visitor = visit(starter)
+    visitor.choose(line)
+    card = visitor.read_card("line.png")
+    card.locator("textarea").fill("Please meet me")
+    button(card, "Save corrections").click()
+    card.get_by_text("Saved: 1 line.").wait_for()
+    visitor.page.locator("#options summary").click()
+    visitor.page.get_by_label("Document").fill("Letters to Eleanor")
+    assert "“Letters to Eleanor”" in card.inner_text()
+    button(card, "Save corrections").click()
+    card.get_by_text("Saved: 1 line.").wait_for()
+    (stored,) = kept(starter)
+    assert stored.record.document == "Letters to Eleanor"
+    button(card, "Delete again").click()
+    expect(button(card, "Delete again")).to_be_hidden()
+
+
+def test_what_is_gone_already_is_deleted(
+    visit: Callable[..., Visitor], starter: Service, line: Path
+) -> None:
+    visitor = visit(starter)
+    visitor.choose(line)
+    card = visitor.read_card("line.png")
+    card.locator("textarea").fill("Please meet me")
+    button(card, "Save corrections").click()
+    card.get_by_text("Saved: 1 line.").wait_for()
+    (stored,) = kept(starter)
+    assert visitor.page.evaluate(
+        "id => fetch(`corrections/${id}`, {method: 'DELETE'}).then(answer => answer.status)",
+        stored.record.id,
+    ) == 204  # fmt: skip
+    button(card, "Delete again").click()
+    expect(button(card, "Save corrections")).to_be_enabled()
+    expect(button(card, "Delete again")).to_be_hidden()
+
+
 def test_from_choosing_to_saved_without_a_mouse(visitor: Visitor, line: Path) -> None:
     page = visitor.page
     # from the start: a chooser that opens before anybody listens for it is never heard of

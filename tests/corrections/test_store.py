@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from corrections.errors import NoSuchCorrectionError, StoreError
 from corrections.record import Correction
-from corrections.store import STALE_SECONDS, Store
+from corrections.store import RECORD, STALE_SECONDS, Store
 from s3_server import bucket_server
 from writing import write
 
@@ -122,7 +122,12 @@ def test_a_damaged_one_is_no_correction(tmp_path: Path) -> None:
     saved = store.save(b"an image", correction()).record
     file = tmp_path / f"{saved.id}.zip"
     whole = file.read_bytes()
-    for damaged in (b"", whole[:50], whole.replace(b"an image", b"an imagE"), b"not a zip"):
+    packed = 30 + len(RECORD)  # where the first file's bytes begin
+    zeroed = whole[:packed] + bytes(40) + whole[packed + 40 :]
+    at = whole.index(b"PK\x01\x02") + 10  # how the first file is packed, by the list at the end
+    no_method = whole[:at] + b"\x63" + whole[at + 1 :]
+    changed = whole.replace(b"an image", b"an imagE")
+    for damaged in (b"", whole[:50], changed, b"not a zip", zeroed, no_method):
         file.write_bytes(damaged)
         with pytest.raises(StoreError, match="damaged"):
             store.read(saved.id)

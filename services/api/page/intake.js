@@ -24,7 +24,9 @@ export function takeIn(onfiles, onnone) {
   });
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length) return;
+    // what is copied from a table comes as its text and as a picture of it
+    const text = isText(event.target) && event.clipboardData?.types.includes("text/plain");
+    if (!files.length || text) return;
     event.preventDefault();
     onfiles(files);
   });

@@ -131,7 +131,8 @@ export class LineRow {
       event.preventDefault();
       closeChoices();
       this.confirm();
-      this.#before = null;
+      const { text, checked } = this.corrected;
+      this.#before = { text, checked }; // where there is no next, Escape comes back to here
       this.onnext();
     } else if (event.key === "Escape") {
       if (menu) closeChoices();

@@ -20,9 +20,10 @@ class Model extends EventTarget {
     return this.problem ? null : (this.state?.version ?? null);
   }
 
-  refresh() {
+  /** `hidden`: also while nobody looks. */
+  refresh({ hidden = false } = {}) {
     clearTimeout(this.#timer);
-    if (document.hidden) return Promise.resolve();
+    if (document.hidden && !hidden) return Promise.resolve();
     this.#asking ??= this.#ask().finally(() => (this.#asking = null));
     return this.#asking;
   }

@@ -42,9 +42,9 @@ export class Pad {
 
   async read() {
     if (!this.#strokes.length) return;
-    const blob = await this.#image();
-    this.onread(new File([blob], `writing-${++this.#written}.png`, { type: "image/png" }));
-    this.clear();
+    const image = this.#image();
+    this.clear(); // at once: what is written meanwhile is the next
+    this.onread(new File([await image], `writing-${++this.#written}.png`, { type: "image/png" }));
   }
 
   #down(event) {

@@ -9,11 +9,16 @@ export const MOST_TRIES = 6;
 const ALTERNATIVES = 5;
 const LONGEST_WAIT = 60;
 
+// no answer at all, or one from a proxy in front of it
+const AWAY = [0, 502, 504];
+
 /** An image on its way: waiting, reading, pausing, read or failed. `change` follows each step. */
 export class Item extends EventTarget {
   status = "waiting";
   problem = null;
   reading = null;
+  /** What the server keeps of it: it outlives a second reading. */
+  saved = null;
   sent = null;
   said = "";
   wait = 0;
@@ -117,8 +122,9 @@ export class Queue extends EventTarget {
 
   /** True where it should be sent once more, false where it goes back into the queue. */
   async #overcome(item, problem) {
-    if (problem.kind === "no-model") {
-      await model.refresh();
+    // a service that is away comes back, and then its model is told to be there
+    if (problem.kind === "no-model" || AWAY.includes(problem.status)) {
+      await model.refresh({ hidden: true });
       if (model.version === null) {
         item.become("waiting");
         return false;

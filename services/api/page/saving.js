@@ -1,10 +1,9 @@
 // The foot of a card: which lines are checked, and saving them.
 
 import { corrections } from "./corrections.js";
-import { announce, button, make, plural } from "./elements.js";
+import { announce, button, byId, make, plural } from "./elements.js";
 
 export class Saving {
-  #saved = null;
   #taken = "";
   #busy = false;
   #wrong = "";
@@ -22,6 +21,7 @@ export class Saving {
     this.element = make("div", { class: "saving" }, row, this.wrong, this.hint);
     this.#listener = () => this.show();
     corrections.addEventListener("change", this.#listener);
+    byId("document").addEventListener("input", this.#listener);
     this.show();
   }
 
@@ -30,6 +30,7 @@ export class Saving {
   /** The card is gone. */
   end() {
     corrections.removeEventListener("change", this.#listener);
+    byId("document").removeEventListener("input", this.#listener);
   }
 
   /** It was copied or downloaded as it is now. */
@@ -39,26 +40,30 @@ export class Saving {
 
   /** Whether something was written here that is nowhere else yet. */
   get open() {
-    const elsewhere = [this.#saved?.state, this.#taken].includes(this.#state);
+    const elsewhere = [this.item.saved?.state, this.#taken].includes(this.#state);
     return !elsewhere && this.lines.some((line) => line.edited);
   }
 
-  /** What would be saved now. */
+  /** What would be saved now: a name given afterwards belongs to it, too. */
+  get #whole() {
+    return JSON.stringify([this.documentOf(), this.#state]);
+  }
+
   get #state() {
     return JSON.stringify(this.lines.map(({ text, checked }) => checked && text));
   }
 
   show() {
     const count = this.lines.filter((line) => line.checked).length;
-    const current = this.#saved?.state === this.#state;
+    const current = this.item.saved?.whole === this.#whole;
     this.element.hidden = !corrections.kept;
     this.text.textContent = current
-      ? `Saved: ${plural(this.#saved.lines, "line")}.`
+      ? `Saved: ${plural(this.item.saved.lines, "line")}.`
       : `${count} of ${plural(this.lines.length, "line")} checked`;
     this.all.hidden = this.lines.length === 1 || count === this.lines.length;
     this.button.hidden = current;
     this.button.disabled = !count || this.#busy;
-    this.undo.hidden = !this.#saved;
+    this.undo.hidden = !this.item.saved;
     this.undo.disabled = this.#busy;
     this.wrong.textContent = this.#wrong;
     const name = this.documentOf();
@@ -71,10 +76,10 @@ export class Saving {
 
   save() {
     return this.#do(async () => {
-      const state = this.#state;
-      const before = this.#saved;
+      const [state, whole] = [this.#state, this.#whole];
+      const before = this.item.saved;
       const { id, lines } = await corrections.save(this.item, this.lines, this.documentOf());
-      this.#saved = { id, lines, state };
+      this.item.saved = { id, lines, state, whole };
       // the newer has all that the older had
       if (before && before.id !== id) await corrections.remove(before.id).catch(unlessGone);
       announce(`Saved: ${plural(lines, "line")}.`);
@@ -83,8 +88,8 @@ export class Saving {
 
   remove() {
     return this.#do(async () => {
-      await corrections.remove(this.#saved.id);
-      this.#saved = null;
+      await corrections.remove(this.item.saved.id).catch(unlessGone);
+      this.item.saved = null;
       announce("Deleted from the server.");
     }, this.button);
   }
