@@ -9,8 +9,6 @@ Text Recognition System", sections 3.1 and 3.3).
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
 import keras
@@ -18,12 +16,9 @@ from keras import layers
 
 from trainer.ctc import ctc_loss
 from trainer.normalization import Normalization
-from trainer.sizes import DEFINITIONS, Precision, Size, SizeName
+from trainer.sizes import DEFINITIONS, Precision, SizeName
 
 SHORTCUT_WEIGHT = 0.1
-
-LAST = "_conv1_norm"
-"""Ending of the name of a residual block's last layer before its sum."""
 
 
 @keras.saving.register_keras_serializable("handwriting")
@@ -64,11 +59,8 @@ def build(
         dropout: share of the features left out at random while training; None: as the size has it.
     """
     keras.utils.set_random_seed(seed)
-    shape = DEFINITIONS[size]
-    if dropout is not None:
-        shape = replace(shape, dropout=dropout)
     with computing_in(precision):
-        return shaped(shape, classes, f"crnn_{size}")
+        return _build(size, classes, dropout)
 
 
 @contextmanager
@@ -82,42 +74,32 @@ def computing_in(precision: Precision) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def shaped(shape: Size, classes: int, name: str) -> Crnn:
-    """A network of this shape, in the precision that layers have now."""
+def _build(size: SizeName, classes: int, dropout: float | None) -> Crnn:
+    shape = DEFINITIONS[size]
+    dropout = shape.dropout if dropout is None else dropout
     ink = keras.Input((shape.height, None, 1), name="ink")
     x = ink
-    for number, channels in enumerate(shape.stem):
+    for channels in shape.stem:
         # two halvings of the width make the time step of four columns
-        x = _conv(x, channels, f"stem{number}", strides=(2, 2))
+        x = _conv(x, channels, strides=(2, 2))
     for number, (channels, blocks) in enumerate(shape.stages):
-        for block in range(blocks):
-            x = _residual(x, channels, block_name(number, block))
+        for _ in range(blocks):
+            x = _residual(x, channels)
         if number + 1 < len(shape.stages):
             x = layers.MaxPooling2D((2, 1))(x)
     rows, channels = x.shape[1], x.shape[3]
     x = layers.MaxPooling2D((rows, 1), name="columns")(x)
     x = layers.Reshape((-1, channels))(x)
-    features = layers.Dropout(shape.dropout)(x)
+    features = layers.Dropout(dropout)(x)
     shortcut = layers.Conv1D(classes, 3, padding="same", name="shortcut", dtype="float32")(features)
     x = features
-    for number in range(shape.depth):
+    for _ in range(shape.depth):
         # bfloat16 gains nothing in steps this small, and was half as fast on a CPU
         lstm = layers.LSTM(shape.units, return_sequences=True, dtype="float32")
-        x = layers.Bidirectional(lstm, name=f"lstm{number}")(x)
-        x = layers.Dropout(shape.dropout)(x)
+        x = layers.Bidirectional(lstm)(x)
+        x = layers.Dropout(dropout)(x)
     logits = layers.Dense(classes, name="logits", dtype="float32")(x)
-    return Crnn(ink, [logits, shortcut], name=name)
-
-
-def block_name(stage: int, block: int) -> str:
-    """What the names of a residual block's layers begin with."""
-    return f"stage{stage}_block{block}"
-
-
-def stages_of(model: Crnn) -> tuple[tuple[int, int], ...]:
-    """Channels and blocks of each residual stage of a network: one addition is one block."""
-    sums = (layer.output.shape[-1] for layer in model.layers if isinstance(layer, layers.Add))
-    return tuple((channels, len(list(blocks))) for channels, blocks in groupby(sums))
+    return Crnn(ink, [logits, shortcut], name=f"crnn_{size}")
 
 
 def plain(model: Crnn) -> Crnn:
@@ -139,18 +121,18 @@ def reader(model: Crnn) -> keras.Model:
     return keras.Model(model.input, layers.Activation("log_softmax", name="log_probs")(logits))
 
 
-def _conv(x: Any, channels: int, name: str, *, strides: tuple[int, int] = (1, 1)) -> Any:
-    x = layers.Conv2D(channels, 3, strides, padding="same", use_bias=False, name=name)(x)
-    return layers.ReLU()(Normalization(momentum=0.98, name=f"{name}_norm")(x))
+def _conv(x: Any, channels: int, *, strides: tuple[int, int] = (1, 1)) -> Any:
+    x = layers.Conv2D(channels, 3, strides, padding="same", use_bias=False)(x)
+    return layers.ReLU()(Normalization(momentum=0.98)(x))
 
 
-def _residual(x: Any, channels: int, name: str) -> Any:
+def _residual(x: Any, channels: int) -> Any:
     """Two convolutions and the way round them (He et al. 2015, arXiv:1512.03385)."""
     way_round = x
     if x.shape[-1] != channels:
-        way_round = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_round")(x)
-        way_round = Normalization(momentum=0.98, name=f"{name}_round_norm")(way_round)
-    y = _conv(x, channels, f"{name}_conv0")
-    y = layers.Conv2D(channels, 3, padding="same", use_bias=False, name=f"{name}_conv1")(y)
-    y = Normalization(momentum=0.98, name=f"{name}{LAST}")(y)
-    return layers.ReLU()(layers.Add(name=f"{name}_sum")([y, way_round]))
+        way_round = layers.Conv2D(channels, 1, use_bias=False)(x)
+        way_round = Normalization(momentum=0.98)(way_round)
+    y = _conv(x, channels)
+    y = layers.Conv2D(channels, 3, padding="same", use_bias=False)(y)
+    y = Normalization(momentum=0.98)(y)
+    return layers.ReLU()(layers.Add()([y, way_round]))

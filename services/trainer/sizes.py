@@ -38,7 +38,7 @@ DEFINITIONS: dict[SizeName, Size] = {
     "small": Size(
         height=64,
         stem=(16, 32),
-        stages=((32, 1), (64, 2), (128, 3)),
+        stages=((32, 1), (64, 1), (128, 2)),
         units=128,
         depth=2,
         dropout=0.05,

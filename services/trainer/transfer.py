@@ -1,17 +1,14 @@
-"""Training on from an existing network, also when the alphabet or the network grows."""
+"""Training on from an existing network, also when the alphabet grows."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
-
-from keras import layers
 
 from recognizer.alphabet import Alphabet
 from recognizer.bundle import Bundle
 from trainer.checkpoint import load_model
-from trainer.network import LAST, Crnn, build, shaped, stages_of
+from trainer.network import Crnn, build
 from trainer.recipe import Recipe
-from trainer.sizes import BLANK, DEFINITIONS, SIZES, SizeName
+from trainer.sizes import BLANK, SIZES, SizeName
 
 log = logging.getLogger(__name__)
 
@@ -23,16 +20,13 @@ HEADS = ("logits", "shortcut")
 def transfer(old: Crnn, known: Alphabet, recipe: Recipe, wanted: Alphabet) -> Crnn:
     """A network for another alphabet that starts with what `old` has learnt.
 
-    Every layer is copied. Residual blocks that `old` lacks at the end of a stage begin as what
-    they are added to, unchanged (a last scale of zero: Goyal et al. 2017, arXiv:1706.02677,
-    section 5.1), so that the network reads as before. In the two heads, each character keeps
-    its weights; one that is new gets the mean of them, which is quiet wherever a character is
-    seen. Random weights would not be: features are large, and the first steps would go to
-    silencing it.
+    Every layer is copied. In the two heads, each character keeps its weights; one that is
+    new gets the mean of them, which is quiet wherever a character is seen. Random weights
+    would not be: features are large, and the first steps would go to silencing it.
 
     Args:
         known: alphabet of `old`, blank at 0.
-        recipe: whose size `old` fits.
+        recipe: whose size is that of `old`.
     """
     new = build(
         recipe.size,
@@ -41,14 +35,9 @@ def transfer(old: Crnn, known: Alphabet, recipe: Recipe, wanted: Alphabet) -> Cr
         precision=recipe.precision,
         dropout=recipe.dropout,
     )
-    learnt = _by_name(old, recipe.size, known)
-    for layer in new.layers:
-        if layer.name in HEADS:
-            continue
-        if layer.name in learnt:
-            layer.set_weights(learnt[layer.name].get_weights())
-        elif layer.name.endswith(LAST):
-            layer.gamma.assign(layer.gamma * 0)
+    for source, target in zip(old.layers, new.layers, strict=True):
+        if target.name not in HEADS:
+            target.set_weights(source.get_weights())
     kept = [character for character in wanted.characters if known.covers(character)]
     here = [BLANK, *wanted.encode("".join(kept))]
     there = [BLANK, *known.encode("".join(kept))]
@@ -64,24 +53,9 @@ def transfer(old: Crnn, known: Alphabet, recipe: Recipe, wanted: Alphabet) -> Cr
     return new
 
 
-def _by_name(old: Crnn, size: SizeName, known: Alphabet) -> dict[str, layers.Layer]:
-    """The layers of a network by the names they have now: files of before named few of them."""
-    shape = replace(DEFINITIONS[size], stages=stages_of(old))
-    named = shaped(shape, known.classes, old.name).layers
-    return {now.name: layer for now, layer in zip(named, old.layers, strict=True)}
-
-
 def fits(old: Crnn, size: SizeName) -> bool:
-    """Whether a network is of this size or one that grows into it, to be trained on from."""
-    stages, wanted = stages_of(old), DEFINITIONS[size].stages
-    return (
-        old.name == f"crnn_{size}"
-        and len(stages) == len(wanted)
-        and all(
-            channels == same and blocks <= most
-            for (channels, blocks), (same, most) in zip(stages, wanted, strict=True)
-        )
-    )
+    """Whether a network is of this size, so that it can be trained on from."""
+    return bool(old.name == f"crnn_{size}")
 
 
 def size_of(bundle: Path) -> SizeName:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -19,7 +20,7 @@ from trainer.decoding.linguistics import Linguistics
 from trainer.export import export_bundle
 from trainer.network import Crnn, build
 from trainer.recipe import Recipe
-from trainer.transfer import KERAS_MODEL
+from trainer.transfer import KERAS_MODEL, fits, start_from, transfer
 
 ALPHABET = Alphabet("abcdefghijklmnopqrstuvwxyz ")
 SPEC = Recipe(size="tiny").input()
@@ -90,3 +91,39 @@ def test_a_file_that_is_no_network_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(b"not a network")
     with pytest.raises(CheckpointError, match=r"model\.keras is not a saved network"):
         load_model(tmp_path / "model.keras")
+
+
+def test_training_on_with_the_same_alphabet_starts_with_the_same_outputs(network: Crnn) -> None:
+    copy = transfer(network, ALPHABET, Recipe(size="tiny", seed=9), ALPHABET)
+    ink = np.random.default_rng(0).random((1, 32, 128, 1), np.float32)
+    before, after = (model.predict_on_batch(ink)[0] for model in (network, copy))
+    np.testing.assert_allclose(before, after, atol=1e-5)
+
+
+def test_training_on_computes_and_drops_out_as_the_recipe_says(exported: Bundle) -> None:
+    recipe = Recipe(size="tiny", precision="mixed_bfloat16", dropout=0.3)
+    start, _ = start_from(exported, recipe, ALPHABET)
+    assert start
+    assert start.get_layer("columns").compute_dtype == "bfloat16"
+    rates = {each.rate for each in start.layers if isinstance(each, keras.layers.Dropout)}
+    assert rates == {0.3}
+
+
+def test_a_grown_alphabet_keeps_what_was_learnt_and_mutes_what_is_new(network: Crnn) -> None:
+    wanted = Alphabet("".join(sorted(ALPHABET.characters + "éß")))
+    grown = transfer(network, ALPHABET, Recipe(size="tiny", seed=9), wanted)
+    ink = np.random.default_rng(0).random((1, 32, 128, 1), np.float32)
+    before = np.asarray(network.predict_on_batch(ink)[0])
+    after = np.asarray(grown.predict_on_batch(ink)[0])
+    kept = [0, *wanted.encode(ALPHABET.characters)]
+    own = [0, *ALPHABET.encode(ALPHABET.characters)]
+    np.testing.assert_allclose(after[..., kept], before[..., own], atol=1e-5)
+    for head in grown.predict_on_batch(ink):
+        mean = head[..., wanted.encode(ALPHABET.characters)].mean(-1)
+        for new in wanted.encode("éß"):
+            np.testing.assert_allclose(head[..., new], mean, atol=1e-5)
+
+
+def test_only_a_network_of_the_same_size_can_be_trained_on_from(network: Crnn) -> None:
+    assert fits(network, "tiny")
+    assert not fits(network, "small")
