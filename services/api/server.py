@@ -15,7 +15,6 @@ from fastapi import FastAPI
 from api.admission import Admission
 from api.protocol import WholeAnswers
 from api.service import Service
-from api.threads import give_way
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than proxies keep a connection that rests: they must not send on one that is closing."""
@@ -54,10 +53,6 @@ class Server(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        give_way()  # when all else that has threads has started them
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

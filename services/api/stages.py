@@ -164,14 +164,15 @@ class Stages:
 
     def _read(self, batch: Batch) -> None:
         lone = self._jobs == 1
-        all_cores = lone and self._pace.all_cores()
+        columns = batch.jobs[0].ready.ink.shape[1]
+        all_cores = lone and self._pace.all_cores(columns)
         began = perf_counter()
         for job in batch.jobs:
             job.begun(began)
         found = batch.recognizer.infer([job.ready for job in batch.jobs], alone=all_cores)
         seconds = perf_counter() - began
         if lone:
-            self._pace.took(all_cores, batch.jobs[0].ready.ink.shape[1], seconds)
+            self._pace.took(all_cores, columns, seconds)
         self._metrics.infer_seconds.observe(seconds)
         self._metrics.batch_images.observe(len(batch.jobs))
         answers: list[tuple[Job, Outcome]] = []

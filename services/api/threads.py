@@ -1,6 +1,5 @@
 """Threads that do what they are given, in its order."""
 
-import os
 import threading
 import time
 from collections import deque
@@ -15,22 +14,6 @@ log = structlog.get_logger(__name__)
 
 NO_THREAD = (RuntimeError, MemoryError)
 """What is raised where the system has no room for another thread, or allows none."""
-
-
-def give_way() -> None:
-    """Let this thread wait until a core is free instead of taking one from a thread at work.
-
-    For the thread of the event loop, which wakes at every request: on Linux it would push an
-    inference off its core each time, and out of the core's caches. When it has waited it finds
-    more to do at once; 64 clients got one to three per cent more images.
-    """
-    _schedule("SCHED_BATCH")
-
-
-def _schedule(policy: str) -> None:
-    """Of this thread and of those that it starts, by the name that Linux has for it."""
-    with suppress(AttributeError, OSError):  # another system, or a sandbox that forbids it
-        os.sched_setscheduler(0, getattr(os, policy), os.sched_param(0))
 
 
 class Threads:
@@ -92,7 +75,6 @@ class Threads:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _work(self) -> None:
-        _schedule("SCHED_OTHER")  # the event loop starts it, and gives way
         while call := self._calls.get():
             function, arguments = call
             try:

@@ -1,7 +1,5 @@
 """Threads of the engine: as few as are wanted, and none is lost to a call that fails."""
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from api.threads import Threads, give_way
+from api.threads import Threads
 
 
 @pytest.fixture
@@ -150,26 +148,3 @@ def test_closed_threads_begin_nothing_more_and_end() -> None:
         thread.join(10)
         assert not thread.is_alive()
     assert begun == [1]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the scheduler of Linux")
-def test_who_starts_threads_may_give_way_but_they_do_not(threads: Threads) -> None:
-    found: list[int] = []
-
-    def loop() -> None:
-        give_way()
-        found.append(os.sched_getscheduler(0))
-        done = threading.Event()
-
-        def call() -> None:
-            found.append(os.sched_getscheduler(0))
-            done.set()
-
-        threads.submit(call)
-        assert done.wait(10)
-
-    thread = threading.Thread(target=loop)
-    thread.start()
-    thread.join()
-    assert found == [os.SCHED_BATCH, os.SCHED_OTHER]
-    assert os.sched_getscheduler(0) == os.SCHED_OTHER

@@ -174,16 +174,6 @@ def test_all_workers_change_version_together(
     print(f"all had changed {took:.2f} s after the first")
 
 
-def test_event_loops_give_way_and_other_threads_do_not(api: Api) -> None:
-    for _ in range(20):
-        read(api)
-    for worker in workers(api):
-        policies = {each.id: os.sched_getscheduler(each.id) for each in worker.threads()}
-        giving_way = {thread for thread, policy in policies.items() if policy == os.SCHED_BATCH}
-        assert giving_way == {worker.pid}
-        assert len(policies) > 1
-
-
 def test_numbers_of_all_workers_add_up(api: Api) -> None:
     for _ in range(30):
         read(api)
