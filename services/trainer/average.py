@@ -40,11 +40,12 @@ class Average:
 
     def follow(self, step: int) -> None:
         """Take in the weights after a step, counted from 1 over the whole training."""
-        if step > EVERY and step % EVERY:  # the first few count, as there may be no more
+        young = step < EVERY  # there may be no more: up to then it is the last weights
+        if step % EVERY and not young:
             return
         # young averages forget their beginning sooner
-        decay = min(self._decay**EVERY, self._looks / (self._looks + 10))
-        self._looks += 1
+        decay = 0.0 if young else min(self._decay**EVERY, self._looks / (self._looks + 10))
+        self._looks += not young
         for mean, now in zip(self._mean, self._model.get_weights(), strict=True):
             mean += (1 - decay) * (now - mean)
 

@@ -59,7 +59,7 @@ def together(recognizer: Recognizer, files: list[bytes], seconds: float) -> dict
 
     def work(_: int) -> int:
         done = 0
-        while time.perf_counter() - began < seconds:
+        while not done or time.perf_counter() - began < seconds:
             first = next(turn) * TOGETHER
             read(
                 recognizer,
