@@ -18,6 +18,16 @@ def button(card: Locator, name: str) -> Locator:
     return card.get_by_role("button", name=name, exact=True)
 
 
+def saved(visitor: Visitor, line: Path) -> Locator:
+    """The card of a line that was read, corrected and saved."""
+    visitor.choose(line)
+    card = visitor.read_card("line.png")
+    card.locator("textarea").fill("Please meet me")
+    button(card, "Save corrections").click()
+    card.get_by_text("Saved: 1 line.").wait_for()
+    return card
+
+
 def test_the_checked_lines_arrive_with_the_image_and_can_be_deleted(
     visit: Callable[..., Visitor], starter: Service, letter: Path
 ) -> None:
@@ -83,11 +93,7 @@ def test_a_document_that_is_named_afterwards_is_saved_too(
     visit: Callable[..., Visitor], starter: Service, line: Path
 ) -> None:
     visitor = visit(starter)
-    visitor.choose(line)
-    card = visitor.read_card("line.png")
-    card.locator("textarea").fill("Please meet me")
-    button(card, "Save corrections").click()
-    card.get_by_text("Saved: 1 line.").wait_for()
+    card = saved(visitor, line)
     visitor.page.locator("#options summary").click()
     visitor.page.get_by_label("Document").fill("Letters to Eleanor")
     assert "“Letters to Eleanor”" in card.inner_text()
@@ -103,11 +109,7 @@ def test_what_is_gone_already_is_deleted(
     visit: Callable[..., Visitor], starter: Service, line: Path
 ) -> None:
     visitor = visit(starter)
-    visitor.choose(line)
-    card = visitor.read_card("line.png")
-    card.locator("textarea").fill("Please meet me")
-    button(card, "Save corrections").click()
-    card.get_by_text("Saved: 1 line.").wait_for()
+    card = saved(visitor, line)
     (stored,) = kept(starter)
     assert visitor.page.evaluate(
         "id => fetch(`corrections/${id}`, {method: 'DELETE'}).then(answer => answer.status)",
