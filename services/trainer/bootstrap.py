@@ -56,9 +56,7 @@ def learnt_by_starter(dataset: Dataset) -> bool:
     rows = (line.split(" | ")[0] for line in card.splitlines() if line.startswith("| "))
     listed = {row.removeprefix("| ").rpartition("/")[2] for row in rows}
     sources = (f"{kind}/{name}" for kind in ("lines", "page") for name in listed)
-    return dataset.name.rpartition("/")[2] in listed or any(
-        comes_of(dataset, source) for source in sources
-    )
+    return dataset.name.rpartition("/")[2] in listed or comes_of(dataset, sources)
 
 
 def trained(registry: Registry) -> list[Version]:

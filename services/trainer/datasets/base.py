@@ -105,14 +105,14 @@ def unwrapped(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def comes_of(dataset: Dataset, name: str) -> bool:
-    """Whether any of it was packed from a set of this name, or cut out of its lines as words.
+def comes_of(dataset: Dataset, names: Iterable[str]) -> bool:
+    """Whether any of it was packed from sets of these names, or cut out of their lines as words.
 
     Its documents tell: `trainer pack` and `trainer words` write them behind the name of their set,
     as `lines/hooker/words/JDH_2_16`.
     """
-    documents = {sample.document for split in SPLITS for sample in dataset.samples(split)}
-    return any(f"/{name}/" in f"/{document}" for document in documents)
+    documents = {f"/{sample.document}" for split in SPLITS for sample in dataset.samples(split)}
+    return any(f"/{name}/" in document for name in names for document in documents)
 
 
 def check_names(datasets: Iterable[Dataset]) -> None:

@@ -170,7 +170,7 @@ def check_apart(datasets: Sequence[Dataset]) -> None:
     """
     anew = [dataset for dataset in datasets if is_divided(dataset)]
     for dataset, other in permutations(anew, 2):
-        if comes_of(dataset, other.name):
+        if comes_of(dataset, [other.name]):
             raise DatasetError(
                 f"{dataset.name} comes of the documents of {other.name}. Each would be divided by "
                 f"itself, and what one trains on be tested in the other: leave {dataset.name} "
