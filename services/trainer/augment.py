@@ -12,12 +12,6 @@ from numpy.typing import NDArray
 
 from recognizer.image import Gray
 
-# Rectangles that cover parts of an image, in heights of it
-PIECE_WIDTH = (0.08, 0.65)
-PIECE_HEIGHT = (0.3, 1.0)
-MEAN_PIECE = sum(PIECE_WIDTH) / 2 * sum(PIECE_HEIGHT) / 2
-COVERED = 1 / 6
-
 
 def augment(gray: Gray, rng: Generator) -> Gray:
     """A changed copy: same text, other size, shape, stroke and light.
@@ -26,32 +20,11 @@ def augment(gray: Gray, rng: Generator) -> Gray:
         gray: dark ink on light paper, shape (height, width).
         rng: where all randomness comes from.
     """
-    return redraw(reshape(gray, rng), rng)
-
-
-def reshape(gray: Gray, rng: Generator) -> Gray:
-    """A copy of another size and shape."""
     paper = int(np.percentile(gray, 70))
-    return _bend(_frame(gray, paper, rng), paper, rng)
-
-
-def redraw(gray: Gray, rng: Generator) -> Gray:
-    """A copy with other strokes and light; every letter stays where it was."""
-    return _scan(_stroke(gray, rng), rng)
-
-
-def cover(ink: NDArray[np.uint8], rng: Generator) -> None:
-    """Cover rectangles of prepared ink, in place: what stands there has to be told from the rest.
-
-    About a sixth of the image on average, in pieces of at most two thirds of its height in
-    width, each of one shade (Zhong et al. 2017, arXiv:1708.04896, section 3.2).
-    """
-    height, width = ink.shape
-    for _ in range(rng.poisson(COVERED * width / (height * MEAN_PIECE))):
-        across = int(rng.uniform(*PIECE_WIDTH) * height)
-        down = int(rng.uniform(*PIECE_HEIGHT) * height)
-        top, left = rng.integers(0, height - down + 1), rng.integers(0, max(1, width - across))
-        ink[top : top + down, left : left + across] = rng.integers(0, 256)
+    gray = _frame(gray, paper, rng)
+    gray = _bend(gray, paper, rng)
+    gray = _stroke(gray, rng)
+    return _scan(gray, rng)
 
 
 def _frame(gray: Gray, paper: int, rng: Generator) -> Gray:

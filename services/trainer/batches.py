@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from recognizer.alphabet import Alphabet
 from recognizer.manifest import Input
 from recognizer.prepare import prepare
-from trainer.augment import cover, redraw, reshape
+from trainer.augment import augment
 from trainer.cores import limited
 from trainer.datasets.base import Sample
 from trainer.mixture import Mixture
@@ -39,8 +39,7 @@ class Batch:
 
     `ink` (images, height, width, 1) float32; `labels` (images, longest) int32, zero-padded;
     `lengths` (images,) int32; `samples` those shown, in order. A last batch of a bucket is
-    filled up by repeating its samples; `fresh` says how many are not repeats. Of two views of each
-    sample, all second ones follow all first ones.
+    filled up by repeating its samples; `fresh` says how many are not repeats.
     """
 
     ink: NDArray[np.float32]
@@ -57,7 +56,6 @@ class _Job:
     seed: tuple[int, ...] | None
     """Of what is random about it; None leaves the image as it is."""
     augmentation: float
-    views: int
 
 
 class Pipeline:
@@ -91,7 +89,6 @@ class Pipeline:
         *,
         epoch: tuple[int, int] | None = None,
         augmentation: float = 1.0,
-        views: int = 1,
     ) -> Iterator[Batch]:
         """All samples once, in batches of one bucket each.
 
@@ -100,8 +97,6 @@ class Pipeline:
             epoch: seed and number of the epoch, which shuffle and augment; None keeps the
                 order and the images as they are.
             augmentation: share of its images that an epoch changes.
-            views: 2 gives two images of each sample, which differ in strokes, light and what is
-                covered, and have their letters in the same columns.
         """
         if isinstance(samples, Mixture):
             samples = samples.draw(*(epoch or (0, 0)))
@@ -114,7 +109,6 @@ class Pipeline:
                 self.spec,
                 (*epoch, int(index)) if epoch is not None else None,
                 augmentation,
-                views,
             )
             for index in order
         )
@@ -122,7 +116,7 @@ class Pipeline:
         for sample, ink in self._prepared(jobs):
             if ink is None:
                 continue
-            bucket = waiting[ink.shape[-1]]
+            bucket = waiting[ink.shape[1]]
             bucket.append((sample, ink))
             if len(bucket) == batch_size:
                 yield self._batch(bucket, batch_size)
@@ -152,7 +146,7 @@ class Pipeline:
             return None
         # CTC cannot write more labels than it has steps, counting blanks between doubles
         doubles = sum(a == b for a, b in zip(sample.text, sample.text[1:], strict=False))
-        too_long = len(sample.text) + doubles > result.shape[-1] // self.spec.stride
+        too_long = len(sample.text) + doubles > result.shape[1] // self.spec.stride
         return None if too_long or not sample.text else result
 
     def _batch(self, bucket: list[tuple[Sample, NDArray[np.uint8]]], size: int) -> Batch:
@@ -162,14 +156,11 @@ class Pipeline:
         labels = np.zeros((size, longest), np.int32)
         for row, text in zip(labels, texts, strict=True):
             row[: len(text)] = text
-        # (views, images, height, width): first views before second ones
-        pixels = np.stack([views for _, views in filled], axis=1)
-        ink = pixels.reshape(-1, *pixels.shape[2:], 1).astype(np.float32) / np.float32(255)
-        views = len(pixels)
+        ink = np.stack([pixels for _, pixels in filled]).astype(np.float32) / np.float32(255)
         return Batch(
-            ink=ink,
-            labels=np.tile(labels, (views, 1)),
-            lengths=np.tile(np.array([len(text) for text in texts], np.int32), views),
+            ink=ink[..., np.newaxis],
+            labels=labels,
+            lengths=np.array([len(text) for text in texts], np.int32),
             samples=tuple(sample for sample, _ in filled),
             fresh=len(bucket),
         )
@@ -187,35 +178,21 @@ def _chunks(jobs: Iterable[_Job], size: int) -> Iterator[list[_Job]]:
 
 
 def _prepare_all(jobs: list[_Job]) -> list[NDArray[np.uint8] | str]:
-    """In a worker: views of the ink, (views, height, width), or what went wrong.
-
-    In 8 bits, a quarter of the bytes to send.
-    """
+    """In a worker: ink as 8-bit (a quarter of the bytes to send), or what went wrong."""
     results: list[NDArray[np.uint8] | str] = []
     for job in jobs:
         try:
-            results.append(_views(job))
+            gray = job.sample.image()
+            if job.seed is not None:
+                rng = np.random.default_rng(job.seed)
+                # the coin is not tossed where it decides nothing: old seeds give what they gave
+                if job.augmentation >= 1 or rng.random() < job.augmentation:
+                    gray = augment(gray, rng)
+            results.append(np.rint(prepare(gray, job.spec).ink * 255).astype(np.uint8))
         except Exception as error:
             # missing, broken, or of a shape that OpenCV refuses: no image ends a training
             results.append(str(error) or type(error).__name__)
     return results
-
-
-def _views(job: _Job) -> NDArray[np.uint8]:
-    gray = job.sample.image()
-    rng = np.random.default_rng(job.seed) if job.seed is not None else None
-    # the coin is not tossed where it decides nothing: old seeds give what they gave
-    changed = rng is not None and (job.augmentation >= 1 or rng.random() < job.augmentation)
-    if rng is not None and changed:
-        gray = reshape(gray, rng)
-    views = []
-    for _ in range(job.views):
-        view = redraw(gray, rng) if rng is not None and changed else gray
-        ink = np.rint(prepare(view, job.spec).ink * 255).astype(np.uint8)
-        if rng is not None and job.views > 1:
-            cover(ink, rng)
-        views.append(ink)
-    return np.stack(views)
 
 
 def _start_worker(parent: int) -> None:

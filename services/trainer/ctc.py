@@ -26,23 +26,6 @@ def ctc_loss(logits: Any, labels: Any, lengths: Any) -> Any:
     return ops.sum(losses) / ops.cast(ops.sum(lengths), losses.dtype)
 
 
-def consistency_loss(logits: Any, lengths: Any) -> Any:
-    """How differently two views of the same images are read, in nats per character.
-
-    The Kullback-Leibler divergence between both at each time step, either way, of which each view
-    only moves towards the other (Yao et al. 2024, "CR-CTC", arXiv:2410.05101, section 3.1).
-
-    Args:
-        logits: (2 x images, steps, classes), all second views after all first ones.
-        lengths: (2 x images,) int32, how many labels each has.
-    """
-    log_probs = ops.log_softmax(logits, axis=-1)
-    first, second = ops.split(log_probs, 2, axis=0)
-    other = ops.stop_gradient(ops.concatenate([second, first], axis=0))
-    divergence = ops.sum(ops.exp(other) * (other - log_probs))
-    return divergence / ops.cast(ops.sum(lengths), divergence.dtype)
-
-
 def _losses(logits: Any, labels: Any, lengths: Any, steps: Any) -> Any:
     if keras.backend.backend() != "tensorflow":
         return ops.ctc_loss(labels, logits, lengths, steps, mask_index=BLANK)

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from trainer.ctc import consistency_loss, ctc_loss
+from trainer.ctc import ctc_loss
 from trainer.normalization import Normalization
 from trainer.sizes import DEFINITIONS, Precision, SizeName
 
@@ -29,9 +29,6 @@ class Crnn(keras.Model):  # type: ignore[misc]  # keras ships no types
     Targets are `{"labels": (images, longest), "lengths": (images,)}`, both int32.
     """
 
-    consistency: float = 0.0
-    """Weight of the difference between two views; then all second ones follow all first ones."""
-
     def compute_loss(
         self,
         x: Any = None,
@@ -43,10 +40,7 @@ class Crnn(keras.Model):  # type: ignore[misc]  # keras ships no types
         """CTC loss in nats per character of the batch, the shortcut's share added."""
         main, shortcut = y_pred
         loss = ctc_loss(main, y["labels"], y["lengths"])
-        loss = loss + SHORTCUT_WEIGHT * ctc_loss(shortcut, y["labels"], y["lengths"])
-        if self.consistency:
-            loss = loss + self.consistency * consistency_loss(main, y["lengths"])
-        return loss
+        return loss + SHORTCUT_WEIGHT * ctc_loss(shortcut, y["labels"], y["lengths"])
 
 
 def build(

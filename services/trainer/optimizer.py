@@ -55,8 +55,7 @@ class Muon(keras.optimizers.Muon):  # type: ignore[misc]  # keras ships no types
 
 
 def compile_model(model: Crnn, recipe: Recipe) -> None:
-    """Give the network its optimizer and the weights of its losses."""
-    model.consistency = recipe.consistency
+    """Give the network its optimizer."""
     given = {"weight_decay": recipe.weight_decay, "global_clipnorm": 1.0}
     if recipe.optimizer == "muon":
         optimizer = Muon(

@@ -18,8 +18,6 @@ class Recipe:
     down by then. `patience` counts epochs without a better validation CER. `averaging` is the
     share of the averaged weights that a step leaves in place; 0 averages nothing. `augmentation` is
     the share of the training images that are changed; `dropout` of None is that of the size.
-    `consistency` is the weight of the difference between what is read in two views of an image;
-    0 shows one view of each.
     """
 
     size: SizeName = "small"
@@ -35,7 +33,6 @@ class Recipe:
     seed: int = 1
     augmentation: float = 0.7
     dropout: float | None = None
-    consistency: float = 0.0
     validation_limit: int = 1000
     precision: Precision = "float32"
 

@@ -35,7 +35,6 @@ PARAMETERS: Mapping[str, TypeAdapter[Any]] = {
     "patience": TypeAdapter(Whole),
     "augmentation": TypeAdapter(Share),
     "dropout": TypeAdapter(Annotated[float, Field(ge=0, le=0.9)]),
-    "consistency": TypeAdapter(Annotated[float, Field(ge=0, le=10)]),
     "seed": TypeAdapter(Annotated[int, Field(ge=0)]),
 }
 """What `train` has an option for -> the values it takes."""

@@ -182,11 +182,7 @@ class Training:
         recipe = self.recipe
         epoch = (recipe.seed, self.state.epoch)
         return pipeline.batches(
-            self.data.train,
-            recipe.batch_size,
-            epoch=epoch,
-            augmentation=recipe.augmentation,
-            views=2 if recipe.consistency else 1,
+            self.data.train, recipe.batch_size, epoch=epoch, augmentation=recipe.augmentation
         )
 
     def _first_fault(self, loss: float) -> None:

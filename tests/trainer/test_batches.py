@@ -117,34 +117,6 @@ def test_an_epoch_may_change_a_share_of_the_images(pipeline: Pipeline) -> None:
     assert 10 < kept < 30
 
 
-def test_two_views_of_each_sample(pipeline: Pipeline) -> None:
-    samples = scrawls(12, widths=(100,))
-    (batch,) = pipeline.batches(samples, 12, epoch=(1, 0), augmentation=0, views=2)
-    (plain,) = pipeline.batches(samples, 12, epoch=(1, 0), augmentation=0)
-    assert batch.samples == plain.samples
-    assert batch.fresh == 12
-    assert batch.ink.shape == (24, *plain.ink.shape[1:])
-    for part in (slice(12), slice(12, 24)):
-        np.testing.assert_array_equal(batch.labels[part], plain.labels)
-        np.testing.assert_array_equal(batch.lengths[part], plain.lengths)
-        # both are the sample's own image, apart from what is covered
-        same = np.isclose(batch.ink[part], plain.ink).mean(axis=(1, 2, 3))
-        assert same.mean() > 0.7
-    assert not np.array_equal(batch.ink[:12], batch.ink[12:])
-    again = list(pipeline.batches(samples, 12, epoch=(1, 0), augmentation=0, views=2))
-    assert (batch.ink == again[0].ink).all()
-
-
-def test_views_differ_in_strokes_and_not_in_place(pipeline: Pipeline) -> None:
-    samples = scrawls(30, widths=(100,))
-    alike, others = [], []
-    for batch in pipeline.batches(samples, 8, epoch=(1, 0), views=2):
-        first, second = np.split(batch.ink[..., 0].mean(axis=1), 2)
-        alike += [np.corrcoef(a, b)[0, 1] for a, b in zip(first, second, strict=True)]
-        others += [np.corrcoef(a, b)[0, 1] for a, b in zip(first, second[1:], strict=False)]
-    assert np.median(alike) > np.median(others) + 0.2
-
-
 def test_batches_do_not_depend_on_the_number_of_workers(pipeline: Pipeline) -> None:
     samples = scrawls(3 * CHUNK + 5)
     expected = list(pipeline.batches(samples, 8, epoch=(1, 2)))

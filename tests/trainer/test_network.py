@@ -111,46 +111,6 @@ def test_loss_is_that_of_keras_and_so_is_its_gradient() -> None:
     np.testing.assert_allclose(ours_slope, keras_slope, atol=1e-5)
 
 
-def test_views_that_are_read_alike_cost_nothing() -> None:
-    from trainer.ctc import consistency_loss
-
-    half = np.random.default_rng(4).normal(0, 2, (3, 6, 5)).astype(np.float32)
-    twice, lengths = np.concatenate([half, half]), np.array([2, 3, 1] * 2, np.int32)
-    assert float(consistency_loss(twice, lengths)) == pytest.approx(0, abs=1e-6)
-
-
-def test_each_view_moves_towards_the_other() -> None:
-    """The divergence either way; as if the other view's probabilities were given."""
-    tensorflow = pytest.importorskip("tensorflow")
-    from trainer.ctc import consistency_loss
-
-    values = np.random.default_rng(5).normal(0, 2, (2, 6, 5)).astype(np.float32)
-    logits = tensorflow.Variable(values)
-    with tensorflow.GradientTape() as tape:
-        loss = consistency_loss(logits, np.array([2, 2], np.int32))
-    first, second = (decode.soften(each, 1.0) for each in values)
-    either_way = (np.exp(first) - np.exp(second)) * (first - second)
-    assert float(loss) == pytest.approx(either_way.sum() / 4, rel=1e-4)
-    towards = np.stack([np.exp(first) - np.exp(second), np.exp(second) - np.exp(first)]) / 4
-    np.testing.assert_allclose(np.asarray(tape.gradient(loss, logits)), towards, atol=1e-5)
-
-
-def test_consistency_counts_in_the_loss_as_much_as_asked() -> None:
-    from trainer.ctc import consistency_loss
-    from trainer.network import build
-
-    batch = random_batch()
-    targets = {key: batch[key] for key in ("labels", "lengths")}
-    model = build("tiny", 7)
-    output = model(batch["ink"])
-    without = float(model.compute_loss(y=targets, y_pred=output))
-    model.consistency = 0.3
-    added = float(model.compute_loss(y=targets, y_pred=output)) - without
-    assert added == pytest.approx(
-        0.3 * float(consistency_loss(output[0], batch["lengths"])), rel=1e-3
-    )
-
-
 def test_loss_stays_finite_where_the_network_is_sure_and_wrong() -> None:
     from trainer.ctc import ctc_loss
 

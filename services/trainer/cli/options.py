@@ -36,13 +36,4 @@ Dropout = Annotated[
         "little is. Default: that of the size.",
     ),
 ]
-Consistency = Annotated[
-    float,
-    typer.Option(
-        min=0,
-        max=10,
-        help="Weight of the difference between two views of each image, which are read alike in "
-        "the end; a step takes twice as long. 0: one view.",
-    ),
-]
 Optimizer = Annotated[str, typer.Option(help=f"{', '.join(OPTIMIZERS)}.")]

@@ -16,14 +16,7 @@ from trainer.cli.common import (
     reported,
     settings,
 )
-from trainer.cli.options import (
-    Augmentation,
-    BatchSize,
-    Consistency,
-    Dropout,
-    LearningRate,
-    Optimizer,
-)
+from trainer.cli.options import Augmentation, BatchSize, Dropout, LearningRate, Optimizer
 from trainer.cli.train import Stop
 from trainer.datasets.base import Split
 from trainer.recipe import Recipe
@@ -139,7 +132,6 @@ def fit(
     learning_rate: LearningRate = Recipe.learning_rate,
     augmentation: Augmentation = Recipe.augmentation,
     dropout: Dropout = None,
-    consistency: Consistency = Recipe.consistency,
     optimizer: Optimizer = "muon",
     bfloat16: Annotated[
         bool, typer.Option("--bfloat16", help="Mixed precision: for GPUs and newer processors.")
@@ -170,7 +162,6 @@ def fit(
             learning_rate=learning_rate,
             augmentation=augmentation,
             dropout=dropout,
-            consistency=consistency,
             precision="mixed_bfloat16" if bfloat16 else "float32",
         )
         with console.status("Starting Keras ..."):

@@ -23,7 +23,6 @@ from trainer.cli.common import (
 from trainer.cli.options import (
     Augmentation,
     BatchSize,
-    Consistency,
     Dropout,
     Epochs,
     FromScratch,
@@ -80,7 +79,6 @@ def train(
     patience: Patience = 10,
     augmentation: Augmentation = Recipe.augmentation,
     dropout: Dropout = None,
-    consistency: Consistency = Recipe.consistency,
     optimizer: Optimizer = "muon",
     seed: Seed = 1,
     name: Annotated[str, typer.Option(help="Of the run and of its checkpoint.")] = "default",
@@ -124,7 +122,6 @@ def train(
             learning_rate=learning_rate,
             augmentation=augmentation,
             dropout=dropout,
-            consistency=consistency,
             patience=patience,
             seed=seed,
         )
