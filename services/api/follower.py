@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import structlog
 
-from api import memory
 from api.board import Board, Notice
 from api.cache import Cache
 from api.metrics import Metrics
@@ -79,7 +78,7 @@ class Follower:
             serving.model = replace(model, version=version, from_cache=notice.from_cache)
             if self._swapped:  # by now nothing is read with the version before
                 self._swapped = False
-                memory.trim()
+                self._serving.trim()
         serving.status = notice.status
 
     def _serve(self, version: Version, *, from_cache: bool) -> None:

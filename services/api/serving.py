@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from api import memory
 from api.errors import NoModelError
 from api.schemas import ModelName, ReloadError
 from recognizer.address import Address
@@ -78,6 +79,12 @@ class Serving:
     def note(self, **changes: Any) -> None:
         self.status = replace(self.status, **changes)
 
+    def trim(self) -> None:
+        """Once nothing is read with the version before: give back what it held."""
+        if self.model is not None:
+            self.model.recognizer.release_memory()
+        memory.trim()
+
     def current(self) -> Served:
         """The version to answer with. Raises `NoModelError`."""
         model = self.model
@@ -122,8 +129,9 @@ def open_bundle(path: Path, *, threads: int, alone_threads: int) -> Recognizer:
     Raises:
         BundleError: see `Recognizer.load`.
     """
-    recognizer = Recognizer.load(path, threads=threads, alone_threads=alone_threads)
-    _warm_up(recognizer)
+    with memory.kept_long():
+        recognizer = Recognizer.load(path, threads=threads, alone_threads=alone_threads)
+        _warm_up(recognizer)
     return recognizer
 
 
@@ -134,3 +142,4 @@ def _warm_up(recognizer: Recognizer) -> None:
         blank = np.zeros((spec.height, width), np.float32)
         for alone in (False, True):
             recognizer.infer([Prepared(blank, scale=1.0, left=spec.margin)], alone=alone)
+    recognizer.release_memory()

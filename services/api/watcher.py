@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from api import memory
 from api.cache import Cache
 from api.errors import CacheError, RegistryError
 from api.metrics import Metrics
@@ -79,14 +78,14 @@ class Watcher:
         self._tell(self._serving)
         while not self._stop.is_set():
             try:
+                if self._swapped:  # by now nothing is read with the version before
+                    self._swapped = False
+                    self._serving.trim()
                 self.poll()
             except Exception:  # whatever it is, the next poll may do better
                 log.exception("poll failed")
             self._tell(self._serving)
             self._stop.wait(self._serving.poll_seconds)
-            if self._swapped:  # by now nothing is read with the version before
-                self._swapped = False
-                memory.trim()
 
     def poll(self) -> None:
         """Ask the registry once and follow what it says."""

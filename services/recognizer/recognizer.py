@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from recognizer import decode, image
@@ -26,7 +27,7 @@ from recognizer.maps import Detector
 from recognizer.page import FoundLine, cut_lines, find_lines, is_page, may_be_page
 from recognizer.prepare import Ink, Prepared, prepare
 from recognizer.reading import Alternative, Character, Reading, calibrated, mean_confidence
-from recognizer.session import open_session, reason_of
+from recognizer.session import open_session, reason_of, releasing
 
 Level = Literal["auto", "word", "line"]
 AskedLevel = Literal["auto", "word", "line", "page"]
@@ -246,10 +247,20 @@ class Recognizer:
                     results[index] = output
         return results
 
-    def _run(self, ink: NDArray[np.float32], alone: bool) -> NDArray[np.float32]:
+    def release_memory(self) -> None:
+        """Give back what inferences in this process took and none of them needs now."""
+        spec = self.manifest.input
+        self._run(np.zeros((1, spec.height, spec.buckets[0]), np.float32), False, releasing())
+
+    def _run(
+        self,
+        ink: NDArray[np.float32],
+        alone: bool,
+        options: onnxruntime.RunOptions | None = None,
+    ) -> NDArray[np.float32]:
         """(images, height, width) to (images, steps, classes)."""
         session = (self._alone if alone else None) or self._session
-        outputs = session.run(None, {self._input: ink[..., np.newaxis]})
+        outputs = session.run(None, {self._input: ink[..., np.newaxis]}, options)
         log_probs = np.asarray(outputs[0], np.float32)
         steps = ink.shape[2] // self.manifest.input.stride
         wanted = (len(ink), steps, self.bundle.alphabet.classes)

@@ -7,6 +7,14 @@ import onnxruntime
 
 from recognizer.errors import BundleError
 
+AS_REQUESTED = {
+    "arena_extend_strategy": 1,
+    "initial_chunk_size_bytes": -1,
+    "max_dead_bytes_per_chunk": -1,
+}
+"""The arena grows by what is asked for. By default each growth is twice the one before, and a large
+piece is hardly ever free as a whole, to be given back; -1 leaves a number as it is."""
+
 
 def open_session(
     network: Path, threads: int, *, keeps_memory: bool = True
@@ -27,6 +35,8 @@ def open_session(
     if keeps_memory:
         _one_arena()
         options.add_session_config_entry("session.use_env_allocators", "1")
+        # weights stay as long as the network: in the arena they would keep all around them there
+        options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
     # threads that wait for each other within an inference spin; between two they sleep
     options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
@@ -44,7 +54,14 @@ def _one_arena() -> None:
         0,
         onnxruntime.OrtMemType.DEFAULT,
     )
-    onnxruntime.create_and_register_allocator(memory, None)
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(AS_REQUESTED))
+
+
+def releasing() -> onnxruntime.RunOptions:
+    """For an inference after which the arena keeps what is in use and no more."""
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def reason_of(error: Exception) -> str:

@@ -32,15 +32,50 @@ print(resident[-1] / resident[1])  # after seven versions, and after two
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="resident memory as Linux counts it")
-def test_versions_that_were_served_before_leave_nothing() -> None:
+BATCH = """
+import sys
+from pathlib import Path
+import numpy as np
+import psutil
+from api.serving import open_bundle
+from recognizer.prepare import Prepared
+
+recognizer = open_bundle(Path(sys.argv[1]), threads=1, alone_threads=2)
+spec = recognizer.manifest.input
+widest = np.random.default_rng(0).random((spec.height, spec.buckets[-1]), np.float32)
+narrowest = Prepared(widest[:, : spec.buckets[0]], scale=1.0, left=spec.margin)
+read = recognizer.infer([narrowest])[0]
+resident = [psutil.Process().memory_info().rss]
+recognizer.infer([Prepared(widest, scale=1.0, left=spec.margin)] * 16)
+resident.append(psutil.Process().memory_info().rss)
+recognizer.release_memory()
+resident.append(psutil.Process().memory_info().rss)
+assert np.array_equal(read, recognizer.infer([narrowest])[0])
+print((resident[1] - resident[0]) / 2**20, (resident[2] - resident[0]) / 2**20)
+"""
+
+
+def printed(program: str) -> list[float]:
     starter = ROOT / "services" / "trainer" / "starter"
     done = subprocess.run(
-        [sys.executable, "-c", CHANGES, str(starter)],
+        [sys.executable, "-c", program, str(starter)],
         env={"PYTHONPATH": str(ROOT / "services")},
         capture_output=True,
         text=True,
         check=True,
         timeout=120,
     )
-    assert float(done.stdout) < 1.05
+    return [float(number) for number in done.stdout.split()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory as Linux counts it")
+def test_versions_that_were_served_before_leave_nothing() -> None:
+    (times,) = printed(CHANGES)
+    assert times < 1.05
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory as Linux counts it")
+def test_what_a_large_batch_took_can_be_given_back() -> None:
+    taken, kept = printed(BATCH)
+    assert taken > 40  # megabytes
+    assert kept < taken / 4
