@@ -23,6 +23,8 @@ LANGUAGES = {
     "celestine": "fra",
     "timeus": "fra",
     "lectaurep": "fra",
+    "front_justice": "fra",
+    "fondue_mss18": "fra",
     "cremma_mss18": "fra",
 }
 """Languages of sets by the last part of their names, as Tesseract writes them; else English."""

@@ -231,6 +231,27 @@ _ALL = (
         megabytes=290,
         licence="CREMMA-MSS-18 (Van Kote, Faure, Norindr, Clérice and Chagué), CC BY 4.0",
     ),
+    _pages(
+        "front_justice",
+        "Front-Justice/htr-front-justice",
+        "282bda91b5917c73ddde3e2950b2126f1537b714",
+        "f524be3dfa56ef5a9819dc8a2e499d088dd7f465debfd5296bbc2ec2faaee1b4",
+        about="French minutes of courts martial 1914-19, many hands",
+        megabytes=1200,  # at least: larger images than 4 MiB were not at hand
+        licence="HTR Front Justice (Burnel and Vitali), CC BY 4.0",
+        kinds=("DefaultLine",),
+        longest_word=18,  # dotted leaders of printed forms
+    ),
+    _pages(
+        "fondue_mss18",
+        "FoNDUE-HTR/FONDUE-FR-MSS-18",
+        "e07c45a6ca0a5ba6a479d216f6d3eaf17a458d76",
+        "a92e581bf73caf1193ce69ee967e6f1c4cd0b83b2e0489f73096329f301284ae",
+        about="French, 18th century, ten documents",
+        megabytes=750,  # at least, as above
+        licence="FONDUE-FR-MSS-18 (Nahon, Cicchini, Jaureguy and others), CC BY 4.0",
+        kinds=("DefaultLine",),
+    ),
 )
 
 SOURCES: Mapping[str, Source] = {source.name: source for source in _ALL}
