@@ -12,6 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from api import keys
 from api.main import create_app
 from api.settings import Settings
 from bundles import bars
@@ -42,6 +43,17 @@ async def off(tmp_path: Path, bundle: Callable[..., Path]) -> AsyncIterator[http
     serve(app, bundle("a"))
     async with connect(app) as client:
         yield client
+
+
+OURS = (
+    "127.0.0.1:8000",
+    "[::1]:8000",
+    "192.168.1.7",
+    "api:8000",
+    "reader.local",
+    "a.b.localhost:81",
+)
+REBOUND = ("reader.example.org:8000", "7.example", "localhost.example.org", "127.0.0.1.example.org")
 
 
 def form(text: str = "aa a", **changes: Any) -> dict[str, Any]:
@@ -199,6 +211,9 @@ async def test_an_image_that_is_none_is_refused(client: httpx.AsyncClient, folde
         ({"Origin": "http://api:81", "Sec-Fetch-Site": "same-site"}, 403),
         ({"Origin": "https://evil.example.org"}, 403),
         ({"Origin": "null"}, 403),
+        *(({"Origin": f"http://{host}", "Host": host}, 201) for host in OURS),
+        # the owner of such a name can let it mean this machine once the page is there
+        *(({"Origin": f"http://{host}", "Host": host}, 403) for host in REBOUND),
     ],
 )
 async def test_pages_of_other_sites_teach_nothing(
@@ -208,6 +223,25 @@ async def test_pages_of_other_sites_teach_nothing(
     assert answer.status_code == status
     if status == 403:
         problem(answer, 403, "other-origin")
+
+
+async def test_with_a_key_a_page_may_have_any_name(
+    settings: Settings, bundle: Callable[..., Path]
+) -> None:
+    key, entry = keys.make("a")
+    app = create_app(settings.model_copy(update={"api_keys": keys.parse(entry)}))
+    serve(app, bundle("a"))
+    headers = {"Origin": f"http://{REBOUND[0]}", "Host": REBOUND[0], "X-API-Key": key}
+    async with connect(app) as client:
+        assert (await client.post("/corrections", **form(), headers=headers)).status_code == 201
+
+
+async def test_pages_of_other_sites_remove_nothing(client: httpx.AsyncClient) -> None:
+    saved = (await client.post("/corrections", **form())).json()
+    there = f"/corrections/{saved['id']}"
+    rebound = {"Origin": f"http://{REBOUND[0]}", "Host": REBOUND[0]}
+    problem(await client.delete(there, headers=rebound), 403, "other-origin")
+    assert (await client.delete(there, headers={"Origin": "http://api"})).status_code == 204
 
 
 async def test_a_place_that_fails_is_said_and_loses_nothing(

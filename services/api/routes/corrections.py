@@ -11,6 +11,7 @@ from api.errors import (
     FieldError,
     OtherOriginError,
 )
+from api.origins import check_origin
 from api.schemas import Corrections, SavedCorrection
 from api.service import Parts
 from corrections.errors import NoSuchCorrectionError
@@ -51,7 +52,7 @@ async def corrections_kept(service: Parts) -> Corrections:
 )
 async def save_correction(request: Request, response: Response, service: Parts) -> SavedCorrection:
     """Keep an image and what a person says that stands in it, to train on."""
-    _check_origin(request, service.settings.cors_origins)
+    check_origin(request, service.settings)
     service.keeper.check_on()
     file, text = await uploads.one_and_text(
         request, "correction", max_bytes=service.settings.max_upload_bytes
@@ -65,24 +66,18 @@ async def save_correction(request: Request, response: Response, service: Parts) 
     "/corrections/{id}",
     status_code=204,
     responses=problems(
-        FieldError, CorrectionsOffError, NoSuchCorrectionError, CorrectionsUnavailableError
+        FieldError,
+        OtherOriginError,
+        CorrectionsOffError,
+        NoSuchCorrectionError,
+        CorrectionsUnavailableError,
     ),
 )
 async def delete_correction(
     id: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="As it was given when saved.")],
+    request: Request,
     service: Parts,
 ) -> None:
     """Remove a correction and its image. What a model has learnt of it stays learnt."""
+    check_origin(request, service.settings)
     await service.keeper.delete(id)
-
-
-def _check_origin(request: Request, allowed: tuple[str, ...]) -> None:
-    """A browser lets any page send a form anywhere: none of others may teach the model."""
-    origin = request.headers.get("origin")
-    if not origin or origin in allowed or "*" in allowed:
-        return
-    site = request.headers.get("sec-fetch-site")
-    # not every browser says it, and none does where the page came without TLS
-    ours = origin.partition("://")[2] == request.headers.get("host")
-    if not (site == "same-origin" if site else ours):
-        raise OtherOriginError("Open the page of this service, or name yours in CORS_ORIGINS.")
