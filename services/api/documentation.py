@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from api.errors import (
     INTERNAL,
     KINDS,
+    TOO_SLOW,
     UNAUTHORIZED,
     BadBase64Error,
     DrainingError,
@@ -43,10 +44,11 @@ TAGS = [
 ]
 
 
-def problems(*errors: type[Exception]) -> dict[int | str, dict[str, Any]]:
+def problems(*errors: type[Exception] | Kind) -> dict[int | str, dict[str, Any]]:
     """The documented answers for these errors, and for one that nobody expects, by status."""
     kinds: dict[int, list[Kind]] = {}
-    for kind in dict.fromkeys((*(KINDS[error] for error in errors), INTERNAL)):
+    named = (error if isinstance(error, Kind) else KINDS[error] for error in errors)
+    for kind in dict.fromkeys((*named, INTERNAL)):
         kinds.setdefault(kind.status, []).append(kind)
     return {status: _problem(found) for status, found in sorted(kinds.items())}
 
@@ -80,6 +82,7 @@ IMAGE_ERRORS = (
     FieldError,
     OverloadedError,
     DrainingError,
+    TOO_SLOW,
 )
 """Of every route that takes an image."""
 

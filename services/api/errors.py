@@ -128,6 +128,7 @@ class Kind:
 
 INVALID = Kind(422, "invalid-request", "A parameter or field is missing or wrong")
 TOO_MANY_BYTES = Kind(413, "too-many-bytes", "The image or the request is too large")
+TOO_SLOW = Kind(408, "too-slow", "The request took too long to arrive")
 UNAUTHORIZED = Kind(401, "no-key", "A valid API key is needed")
 CLIENT_GONE = Kind(499, "client-gone", "The client went away")  # the status that nginx logs
 INTERNAL = Kind(500, "internal-error", "The service failed")
@@ -163,7 +164,7 @@ PLAIN = {
     400: Kind(400, "unreadable-body", "The body of the request cannot be read"),
     404: Kind(404, "not-found", "There is nothing here"),
     405: Kind(405, "method-not-allowed", "The method is not allowed here"),
-    408: Kind(408, "too-slow", "The request took too long to arrive"),
+    408: TOO_SLOW,
     413: TOO_MANY_BYTES,
 }
 """Errors that the framework raises by their status."""

@@ -112,6 +112,8 @@ async def test_a_body_that_does_not_come_is_waited_for_a_while(
     assert 0.15 < time.monotonic() - began < 5
     assert "within 0.2 s" in problem(answer, 408, "too-slow")["detail"]
     assert answer.headers["connection"] == "close"
+    documented = (await client.get("/openapi.json")).json()["paths"][path]["post"]["responses"]
+    assert documented["408"]["content"].keys() == {"application/problem+json"}
     assert (service.admission.requests, service.admission._promised) == (0, 0)
 
 
