@@ -185,7 +185,7 @@ class Client(_Calls):
         self._http = httpx.Client(**self._options)
 
     def read(self, image: Image, **asked: Unpack[Asked]) -> Prediction:
-        """Read one image of a word or a line.
+        """Read one image of a word, a line or a page.
 
         Raises:
             RefusedError: the service cannot read it, or was busy for as long as it was asked.

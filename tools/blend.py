@@ -21,6 +21,7 @@ from numpy.typing import NDArray  # noqa: E402
 
 from recognizer.alphabet import Alphabet  # noqa: E402
 from recognizer.bundle import Bundle  # noqa: E402
+from recognizer.manifest import Input  # noqa: E402
 from recognizer.prepare import prepare  # noqa: E402
 from trainer.checkpoint import Checkpoint, load_model  # noqa: E402
 from trainer.datasets.base import Sample  # noqa: E402
@@ -46,12 +47,12 @@ def blended(new: Crnn, bundle: Bundle, alphabet: Alphabet, share: float) -> Crnn
 
 
 def batches(
-    samples: Sequence[Sample], bundle: Bundle, rng: random.Random
+    samples: Sequence[Sample], spec: Input, rng: random.Random
 ) -> Iterator[NDArray[np.float32]]:
     """Ink of images of one width each; what does not fill half a batch is left out."""
     by_width: defaultdict[int, list[NDArray[np.float32]]] = defaultdict(list)
     for sample in samples:
-        ink = prepare(sample.image(), bundle.manifest.input).ink
+        ink = prepare(sample.image(), spec).ink
         by_width[ink.shape[1]].append(ink)
     parts = [
         inks[first : first + BATCH]
@@ -81,7 +82,8 @@ def main() -> None:
         own = list(open_dataset(name, load().data_dir).samples("train"))
         samples += rng.sample(own, min(options.lines, len(own)))
     number = 0
-    for ink in batches(samples, bundle, rng):
+    spec = Recipe(size=size_of(bundle.path)).input()  # which need not be the bundle's own
+    for ink in batches(samples, spec, rng):
         network(ink, training=True)
         number += 1
     checkpoint.save_best(network)

@@ -29,7 +29,7 @@ from recognizer.errors import (
     UnsupportedImageError,
 )
 
-DESCRIPTION = """Reads handwriting in images of words and lines. Every call below can be tried here.
+DESCRIPTION = """Reads images of handwritten words, lines and pages. Each call can be tried here.
 
     curl -F image=@line.png http://127.0.0.1:8000/predict
     base64 line.png | curl -F "image=<-" http://127.0.0.1:8000/predict

@@ -28,6 +28,8 @@ CHUNK = 128
 class HandwritingModel(PythonModel):
     """Reads a column `image` of image files; parameters `decoder` and `level` as in the API.
 
+    `auto` is the decoder that knows most of texts.
+
     The parameter `errors` says what becomes of an image that cannot be read: `raise` fails the
     whole call, `keep` gives it no text and says why in a further column, `error`, which is empty
     for the others (on Spark, MLflow makes "nan" of what is missing). The model configuration
@@ -50,6 +52,8 @@ class HandwritingModel(PythonModel):
         """
         options = dict(params or {})
         keep = options.pop("errors", "raise") == "keep"
+        if options.get("decoder") == "auto":
+            options["decoder"] = self.recognizer.best_decoder
         files = [_file(value) for value in model_input["image"]]
         rows: list[Row] = []
         for first in range(0, len(files), CHUNK):

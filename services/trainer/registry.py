@@ -178,7 +178,7 @@ def _signature() -> ModelSignature:
         outputs=Schema([ColSpec(DataType.string, "text"), ColSpec(DataType.double, "confidence")]),
         params=ParamSchema(
             [
-                ParamSpec("decoder", DataType.string, "greedy"),
+                ParamSpec("decoder", DataType.string, "auto"),
                 ParamSpec("level", DataType.string, "auto"),
                 ParamSpec("errors", DataType.string, "raise"),
             ]

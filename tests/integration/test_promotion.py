@@ -117,6 +117,10 @@ def test_a_registered_bundle_is_a_pyfunc_that_reads_the_same(
     assert model.predict(pd.DataFrame({"image": [image]}), params={"level": "word"})[
         "text"
     ].tolist() == ["ccccc"]
+    # it has neither language model nor lexicon: the best it offers
+    for decoder in ("auto", "greedy"):
+        read = model.predict(pd.DataFrame({"image": [image]}), params={"decoder": decoder})
+        assert read["text"].tolist() == ["ccc cc"]
     copy = registry.bundle(version, tmp_path)
     assert Bundle.load(copy).manifest == bundle.manifest
 

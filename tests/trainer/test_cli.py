@@ -161,3 +161,32 @@ def test_datasets_shows_counts_and_forms(tmp_path: Path) -> None:
     assert "lines:PATH" in output
     assert "synthetic" in output
     assert "20000" in output
+
+
+def test_serve_takes_the_settings_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API itself reads no file: its keys must not be lost on the way."""
+    started: list[dict[str, str]] = []
+
+    def start(program: str, arguments: list[str], environment: dict[str, str]) -> None:
+        started.append(environment)
+
+    (tmp_path / ".env").write_text("API_KEYS=a:b\nWORKERS=3\nPOLL_SECONDS=\nAPI_PORT=1\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.execve", start)
+    code, said = run("serve", "-m", "models:/handwriting/2", "--port", "8765", WORKERS="1")
+    assert code == 0, said
+    (environment,) = started
+    assert environment["API_KEYS"] == "a:b"
+    assert environment["WORKERS"] == "1"  # the environment goes first
+    assert environment["API_PORT"] == "8765"
+    assert environment["MODEL_URI"] == "models:/handwriting/2"
+    assert "POLL_SECONDS" not in environment
+
+
+def test_serve_says_where_the_api_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.cli.serve.find_spec", lambda name: None)
+    code, said = run("serve", "-m", "models:/handwriting/2")
+    assert code == 1
+    assert "The API is not installed here" in said

@@ -15,7 +15,7 @@ router = APIRouter(tags=["read"], route_class=ReadRoute)
     openapi_extra=form("image", "An image file, or its base64 as text of the field."),
 )
 async def predict(call: Called) -> Prediction:
-    """Read one image of a word or a line."""
+    """Read one image of a word, a line or a page."""
     file = await uploads.one(call.request, max_bytes=call.service.settings.max_upload_bytes)
     async with call.while_connected():
         read = await call.read(file)

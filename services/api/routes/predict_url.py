@@ -25,7 +25,7 @@ async def predict_url(
         ),
     ],
 ) -> Prediction:
-    """Read one image of a word or a line from the web."""
+    """Read one image of a word, a line or a page from the web."""
     offered(call.model, call.asked)  # before anybody else's server is asked
     async with call.while_connected():
         read = await call.read(await call.service.image_at(image_url))

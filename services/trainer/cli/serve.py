@@ -3,10 +3,12 @@
 import os
 import socket
 import sys
+from importlib.util import find_spec
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
+from dotenv import dotenv_values
 
 from trainer.cli.common import Failure, Model, app, console, reported, settings
 
@@ -27,6 +29,8 @@ def serve(
     Example: `python -m trainer serve -m models:/handwriting/2 --port 8001`
     """
     with reported():
+        if find_spec("api") is None:
+            raise Failure("The API is not installed here; with compose, the service `api` serves.")
         known = settings()
         from trainer.models import address_of
 
@@ -42,8 +46,11 @@ def serve(
             "API_HOST": host,
             "API_PORT": str(port),
         }
+        # the API itself reads no file
+        written = {name: value for name, value in dotenv_values(".env").items() if value}
+        environment = {**written, **os.environ, **setting}
         # in this process's place: signals and exit status are the API's own
-        os.execve(sys.executable, [sys.executable, "-m", "api"], {**os.environ, **setting})
+        os.execve(sys.executable, [sys.executable, "-m", "api"], environment)
 
 
 def _check_free(host: str, port: int) -> None:

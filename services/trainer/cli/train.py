@@ -67,7 +67,8 @@ def train(
             min=0,
             max=1,
             help="With --val-ratio: divide real sets anew, by documents, this share to train on; "
-            "the rest is for the test. Default, or 0: the splits that they come with.",
+            "the rest is for the test. Sets that the starter learnt from need --from-scratch. "
+            "Default, or 0: the splits that they come with.",
         ),
     ] = None,
     val_ratio: Annotated[

@@ -59,7 +59,7 @@ def transcribe(
     Stopped or killed at any moment, the same command goes on where it was: what --out has is not
     read again. So new images of the corpus can be read later, and --text and --page-xml be given
     later. An image that cannot be read gets a row with the reason in its column `error`; the exit
-    status is 0 all the same, and the last line says how many there were.
+    status is 0 all the same, and the last lines say how many there were.
 
     With RAY_ADDRESS set it reads on that cluster, else on this machine.
 

@@ -29,7 +29,7 @@ FORMS = {
     "page": "page:PATH  a folder with PAGE XML or ALTO files and their page images",
     "iam": "iam[:PATH]  IAM words, from a folder or an archive; without PATH what "
     "`trainer fetch iam` brought",
-    "iam-lines": "iam-lines[:PATH]  IAM lines, likewise",
+    "iam-lines": "iam-lines:PATH  IAM lines, from a folder with lines.txt and lines.tgz",
     "emnist": "emnist[:PATH[:LINES[:TEXTS]]]  words and lines composed of the characters in a "
     "folder of EMNIST's files, idx or mat; without PATH what `trainer fetch emnist` brought; TEXTS "
     "is a file with a sentence on each line",
