@@ -26,6 +26,7 @@ from recognizer.sampling import TALLEST, finish, on_page, sample
 MARGIN = 0.1  # round a line, as a share of its height
 THIN = 0.6  # a polygon of less than this share of the usual height has lost parts of letters
 FINEST = 4  # times `TALLEST`; taller lines are sampled at fewer places
+ROOM = 2  # times the page; with its margins a line that fills its page is larger than that
 FARTHEST = 2.5  # a polygon reaching so many usual heights from its baseline is cut off there
 
 
@@ -69,7 +70,7 @@ def usual_reach(lines: Sequence[Line], height: int) -> Reach:
     """
     found = []
     for line in lines:
-        if len(line.baseline) >= 2 and len(line.polygon) >= 3:
+        if len(line.polygon) >= 3:  # a missing baseline is estimated, as `cut` does
             with suppress(CutError):
                 _, offsets = project(even(towards(line), 1.0), outline(line.polygon))
                 found.append((-offsets.min(), offsets.max()))
@@ -111,7 +112,7 @@ def cut(page: Gray, line: Line, usual: Reach) -> Strip:
     across = np.arange(-extent.above - margin, extent.below + margin, step)
     if len(along) < LEAST or len(across) < LEAST:
         raise CutError("the line is too small")
-    if len(along) * len(across) > page.size:
+    if len(along) * len(across) > ROOM * page.size:
         raise CutError("the line is larger than its page")
     x, y = course.grid(along, across)
     pixels, inside = sample(page, x, y, line.polygon, extent.above + extent.below + 2 * margin)

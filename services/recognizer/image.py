@@ -36,6 +36,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 # First bytes of what is one of FORMATS, however damaged the rest. (Two letters say little: no BMP.)
 SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 
+BITS_PER_SAMPLE = 258
 TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of a TIFF
 
 
@@ -126,7 +127,8 @@ def _tile(image: Image.Image) -> int:
 
 def _gray(image: Image.Image) -> Gray:
     if image.mode.startswith(("I", "F")):
-        return _to_eight_bits(np.asarray(image), sixteen=image.mode.startswith("I"))
+        white = _white(image) if image.mode.startswith("I") else None
+        return _to_eight_bits(np.asarray(image), white)
     if image.mode == "LAB":
         image = image.getchannel("L")  # Pillow converts it to nothing else
     if not image.has_transparency_data:
@@ -138,11 +140,17 @@ def _gray(image: Image.Image) -> Gray:
     return np.asarray(paper, dtype=np.uint8)
 
 
-def _to_eight_bits(pixels: NDArray[np.generic], *, sixteen: bool) -> Gray:
+def _white(image: Image.Image) -> float:
+    """The lightest sample that a file of whole numbers can hold: some TIFFs have 12 bits."""
+    bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))
+    return 2.0 ** min(int(bits[0]), 16) - 1
+
+
+def _to_eight_bits(pixels: NDArray[np.generic], white: float | None) -> Gray:
     """16-bit, 32-bit or floating-point samples to 8 bits.
 
-    A 16-bit file keeps its scale (0 to 65535). Others have no agreed white: they are
-    stretched from their darkest to their lightest sample.
+    A file of up to 16 bits keeps its scale, from 0 to `white`. Others have no agreed white: they
+    are stretched from their darkest to their lightest sample.
 
     Raises:
         ValueError: samples that are not numbers.
@@ -151,8 +159,8 @@ def _to_eight_bits(pixels: NDArray[np.generic], *, sixteen: bool) -> Gray:
     low, high = float(values.min()), float(values.max())
     if not np.isfinite((low, high)).all():
         raise ValueError("it holds samples that are not numbers")
-    if sixteen and low >= 0 and 255 < high <= 65535:
-        low, high = 0.0, 65535.0
+    if white and low >= 0 and 255 < high <= white:
+        low, high = 0.0, white
     elif low >= 0 and high <= 255 and high > 1:
         low, high = 0.0, 255.0
     if low == high:

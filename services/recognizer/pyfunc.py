@@ -7,6 +7,7 @@ with the same code as the API.
 
 import base64
 import binascii
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,15 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from recognizer import image
-from recognizer.errors import ImageError
+from recognizer.errors import ImageError, UnreadableImageError
+from recognizer.image import Gray
 from recognizer.reading import joint_confidence
 from recognizer.recognizer import Recognizer
 
 Row = tuple[str, float, str]
 
-CHUNK = 128
-"""Images that are unpacked at a time: Spark passes thousands at once."""
+MOST_IMAGES, MOST_PIXELS = 128, 64_000_000
+"""Unpacked at a time: Spark passes thousands of images at once."""
 
 
 class HandwritingModel(PythonModel):
@@ -54,28 +56,20 @@ class HandwritingModel(PythonModel):
         keep = options.pop("errors", "raise") == "keep"
         if options.get("decoder") == "auto":
             options["decoder"] = self.recognizer.best_decoder
-        files = [_file(value) for value in model_input["image"]]
+        values = model_input["image"]
         rows: list[Row] = []
-        for first in range(0, len(files), CHUNK):
-            rows += self._read(files[first : first + CHUNK], keep, options)
+        for opened in _opened(values, keep):
+            rows += self._read(opened, options)
         columns = ["text", "confidence", "error"]
         return pd.DataFrame(rows, columns=columns)[columns if keep else columns[:2]]
 
-    def _read(self, files: list[bytes], keep: bool, options: dict[str, Any]) -> list[Row]:
-        errors: dict[int, str] = {}
-        images = []
-        for index, data in enumerate(files):
-            try:
-                images.append(image.decode(data))
-            except ImageError as error:
-                if not keep:
-                    raise
-                errors[index] = str(error)
+    def _read(self, opened: list[Gray | str], options: dict[str, Any]) -> list[Row]:
+        images = [each for each in opened if not isinstance(each, str)]
         pages = iter(self.recognizer.read_any(images, **options))
         rows: list[Row] = []
-        for index in range(len(files)):
-            if index in errors:
-                rows.append(("", 0.0, errors[index]))
+        for each in opened:
+            if isinstance(each, str):
+                rows.append(("", 0.0, each))
             else:
                 lines = next(pages)
                 text = "\n".join(line.text for line in lines)
@@ -83,12 +77,41 @@ class HandwritingModel(PythonModel):
         return rows
 
 
-def _file(value: bytes | str) -> bytes:
-    """The bytes of an image file; MLflow passes base64 of its `inputs` form on as it came."""
+def _opened(values: Iterable[Any], keep: bool) -> Iterator[list[Gray | str]]:
+    """Images some at a time; of one that cannot be read, where errors are kept, what is wrong."""
+    opened: list[Gray | str] = []
+    pixels = 0
+    for value in values:
+        try:
+            gray = image.decode(_file(value))
+            opened.append(gray)
+            pixels += gray.size
+        except ImageError as error:
+            if not keep:
+                raise
+            opened.append(str(error))
+        if len(opened) == MOST_IMAGES or pixels > MOST_PIXELS:
+            yield opened
+            opened, pixels = [], 0
+    if opened:
+        yield opened
+
+
+def _file(value: Any) -> bytes:
+    """The bytes of an image file; MLflow passes base64 of its `inputs` form on as it came.
+
+    Raises:
+        UnreadableImageError: it is nothing that could hold a file, as where a row has none.
+    """
+    if isinstance(value, bytearray | memoryview):
+        value = bytes(value)
+    if not isinstance(value, bytes | str):
+        raise UnreadableImageError(f"No image file, but {type(value).__name__}.")
+    packed = value.encode() if isinstance(value, str) else value
     try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        return value if isinstance(value, bytes) else value.encode()
+        return base64.b64decode(b"".join(packed.split()), validate=True)
+    except binascii.Error:
+        return packed
 
 
 set_model(HandwritingModel())

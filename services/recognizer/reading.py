@@ -43,7 +43,7 @@ class Reading:
     Confidences lie between 0 and 1. A character's is its calibrated probability; a word's
     and a line's are the geometric mean of their characters', so that long lines are not
     punished for their length. An image without writing has no characters; its confidence
-    is then the probability that there is nothing to read.
+    is then the geometric mean of the blank's probability over the time steps.
     """
 
     text: str

@@ -40,6 +40,8 @@ GUIDED_WIDTH, GUIDED_LEAST, GUIDED_MARGIN = 32, 1e-3, 8.0
 BATCH = 16
 # Another processor rounds differently; a broken network reads nothing like the golden text.
 LEAST_LIKENESS = 0.9
+MOST_LINES = 256
+"""Of several pages that are prepared at a time; those of one page are not divided."""
 
 
 class Recognizer:
@@ -180,12 +182,20 @@ class Recognizer:
         Raises:
             ReadingError: as `read`.
         """
-        strips = [self._strips(gray, level) for gray in images]
         alone: Level = "auto" if level == "page" else level
-        readings = iter(
-            self.read([each for lines in strips for each in lines], level=alone, decoder=decoder)
-        )
-        return [[next(readings) for _ in lines] for lines in strips]
+        counts: list[int] = []
+        found: list[Reading] = []
+        waiting: list[Gray] = []
+        for gray in images:
+            strips = self._strips(gray, level)
+            counts.append(len(strips))
+            waiting += strips
+            if len(waiting) >= MOST_LINES:
+                found += self.read(waiting, level=alone, decoder=decoder)
+                waiting.clear()
+        found += self.read(waiting, level=alone, decoder=decoder)
+        readings = iter(found)
+        return [[next(readings) for _ in range(count)] for count in counts]
 
     def _strips(self, gray: Gray, level: AskedLevel) -> list[Gray]:
         """The images of the lines of an image: of itself, where it is no page."""

@@ -103,9 +103,11 @@ def _pieces(maps: Maps, core: Floats, thresholds: tuple[float, ...]) -> Iterator
         if len(thresholds) > 1 and _parted(inside):
             alone = np.where(inside, core[window], np.float32(0))
             part = Maps(alone, maps.above[window], maps.below[window], maps.scale)
-            for piece in _pieces(part, alone, thresholds[1:]):
+            inner = list(_pieces(part, alone, thresholds[1:]))
+            for piece in inner:
                 yield replace(piece, columns=piece.columns + left, middles=piece.middles + top)
-            continue
+            if inner:  # else it is faint, and one line as far as anybody can tell
+                continue
         weights = np.where(inside, core[window], 0).astype(np.float64)
         whole = weights.sum(axis=0)
         rows = np.arange(top, bottom)[:, np.newaxis]

@@ -174,6 +174,26 @@ def test_the_usual_reach_is_that_of_most_polygons() -> None:
     assert reach.below == pytest.approx(12, abs=2)
 
 
+def test_polygons_tell_it_where_nobody_drew_baselines() -> None:
+    written = [Written("a", baseline=((40, y), (360, y))) for y in (90, 210)]
+    told, estimated = (
+        usual_reach([line(each, baseline=drawn) for each in written], 300)
+        for drawn in (True, False)
+    )
+    whole = told.above + told.below
+    assert estimated.above + estimated.below == pytest.approx(whole, rel=0.1)
+
+
+def test_a_line_that_fills_its_image_is_cut() -> None:
+    page = draw_page([STRAIGHT])
+    height, width = page.shape
+    filled = Line(
+        ((0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)),
+        ((0, 0.7 * height), (width - 1, 0.7 * height)),
+    )
+    assert bars(cut(page, filled, usual_reach([filled], height))) == bars(page)
+
+
 def test_without_polygons_it_follows_the_spacing_of_the_lines() -> None:
     lines = [Line((), ((40, y), (360, y))) for y in (60, 100, 140, 180)]
     assert usual_reach(lines, 300) == Reach(pytest.approx(28), pytest.approx(12))

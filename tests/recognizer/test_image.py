@@ -131,6 +131,17 @@ def test_sixteen_bits_keep_their_scale() -> None:
     np.testing.assert_array_equal(found, np.full((9, 9), 200))
 
 
+def test_twelve_bit_tiff_keeps_its_scale() -> None:
+    samples = page().astype(np.uint16) * 16
+    even, odd = samples[:, ::2], samples[:, 1::2]
+    packed = np.stack((even >> 4, (even & 15) << 4 | odd >> 8, odd & 255), axis=-1).astype(np.uint8)
+    tags = {256: 40, 257: 24, 258: 12, 259: 1, 262: 1, 273: 122, 278: 24, 279: packed.size}
+    entries = b"".join(struct.pack("<HHII", t, 4, 1, v) for t, v in tags.items())
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    found = decode(head.ljust(122, b"\0") + packed.tobytes())
+    np.testing.assert_allclose(found, page(), atol=1)
+
+
 def test_sixteen_bit_tiff_in_either_byte_order() -> None:
     tags = {256: 40, 257: 24, 258: 16, 259: 1, 262: 1, 273: 122, 278: 24, 279: 40 * 24 * 2}
     for order, mark in (("<", b"II*\0"), (">", b"MM\0*")):

@@ -62,3 +62,11 @@ def test_what_is_too_small_for_a_letter_is_left_out() -> None:
     assert trace(maps(band((20, 10, 13)))) == []
     assert trace(maps(np.zeros((ROWS, COLUMNS), np.float32))) == []
     assert trace(maps(band((20, 10, 190)), above=0.5, below=0.2)) == []
+
+
+def test_a_faint_band_with_a_gap_is_still_a_line() -> None:
+    core = band((20, 30, 150))
+    core[core > 0] = 0.65
+    core[20, 60:64] = 0.2
+    (line,) = trace(maps(core))
+    assert line.baseline[-1][0] == pytest.approx(150.5 * SCALE)

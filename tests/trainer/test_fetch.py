@@ -2,6 +2,7 @@ import hashlib
 import io
 import re
 import socket
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from emnist_files import write
 from page_tree import Written, write_page
 from range_server import Behaviour, serving
 from trainer.checksum import Checksum
+from trainer.datasets import archive
 from trainer.datasets.archive import ArchiveError
 from trainer.datasets.base import SPLITS, DatasetError
 from trainer.datasets.catalogue import at_hand, made, open_dataset
@@ -336,18 +338,18 @@ def test_two_at_a_time_do_not_share_a_part(server: Behaviour, data: Path) -> Non
         bring(server, data)
 
 
-def repository_zip(archive: Path, scratch: Path, *texts: str) -> Path:
+def repository_zip(path: Path, scratch: Path, *texts: str) -> Path:
     """As code hosts pack a revision: all in one folder, here with two pages of Celestine."""
     names = ("10c3fa40-d683-4703-8bc4-94b48936ce85", "e1c22fc0-d84b-4d17-96fb-e3269b4d048d")
     for name, text in zip(names, texts, strict=True):
         write_page(scratch / "data", name, [Written(text), Written("an [illegible] word")])
     (scratch / "README.md").write_text("Letters")
-    with zipfile.ZipFile(archive, "w") as packed:
+    with zipfile.ZipFile(path, "w") as packed:
         packed.mkdir("letters-645616d/")
         for file in sorted(scratch.rglob("*"), reverse=True):
             if file.is_file():
                 packed.write(file, f"letters-645616d/{file.relative_to(scratch)}")
-    return archive
+    return path
 
 
 @pytest.fixture
@@ -470,6 +472,19 @@ def test_lines_put_in_the_place_of_a_fetched_set_are_read(data: Path) -> None:
     iam_tree.draw(data / "peraire" / "a.png", "a")
     (data / "peraire" / "lines.tsv").write_text("a.png\ttrain\tune ligne\n")
     assert open_dataset("peraire", data).name == "lines/peraire"
+
+
+def test_a_tar_that_ends_in_a_zip_is_no_zip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "inner.zip", "w") as packed:
+        packed.writestr("a.txt", "a")
+    (tmp_path / "b.txt").write_text("b")
+    with tarfile.open(tmp_path / "whole.tar", "w") as tape:
+        for name in ("b.txt", "inner.zip"):
+            tape.add(tmp_path / name, name)
+    archive.check(tmp_path / "whole.tar")
+    archive.unpack(tmp_path / "whole.tar")
+    folder = archive.folder_of(tmp_path / "whole.tar")
+    assert {file.name for file in folder.rglob("*.txt")} == {"a.txt", "b.txt"}
 
 
 def test_a_listing_is_what_git_says_of_the_files(tmp_path: Path) -> None:

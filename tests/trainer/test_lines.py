@@ -35,16 +35,17 @@ def test_rows_become_samples_of_their_split(folder: Path) -> None:
         "lines/1.png\ttrain\tI am\tletter 1",
         "lines/2.png\tval\tyours\tletter 2",
         "lines/3.png\ttest\ttruly",
+        "lines/4.png\ttest\tJ.\t ",
     )
     dataset = LinesDataset(folder)
     assert dataset.name == "lines/mine"
     assert dataset.skipped == {}
     texts = {split: [sample.text for sample in dataset.samples(split)] for split in SPLITS}
-    assert texts == {"train": ["Dear Sir,", "I am"], "val": ["yours"], "test": ["truly"]}
+    assert texts == {"train": ["Dear Sir,", "I am"], "val": ["yours"], "test": ["truly", "J."]}
     first = dataset.samples("train")[0]
     assert (first.id, first.document) == ("lines/0.png", "letter 1")
     assert first.image().shape == (8, 10)
-    assert dataset.samples("test")[0].document == "lines/3.png"
+    assert [each.document for each in dataset.samples("test")] == ["lines/3.png", "lines/4.png"]
 
 
 def test_what_cannot_be_used_is_counted_by_reason(folder: Path) -> None:

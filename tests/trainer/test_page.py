@@ -177,6 +177,23 @@ def test_of_images_with_one_name_the_nearest_is_taken(tmp_path: Path) -> None:
     }
 
 
+def test_a_text_does_not_take_the_image_of_another_document(tmp_path: Path) -> None:
+    for number, folder in enumerate(("a", "b")):
+        write_page(tmp_path / folder / "page", "0001", [Written(f"line {number}")])
+        (tmp_path / folder / "page" / "0001.png").rename(tmp_path / folder / "0001.png")
+    (tmp_path / "a" / "0001.png").unlink()
+    dataset = PageDataset(tmp_path)
+    assert texts(dataset) == ["line 1"]
+    assert dataset.skipped == {"pages: seen before": 1}
+
+
+def test_a_file_without_text_gives_way_to_one_with_text(tmp_path: Path) -> None:
+    write_page(tmp_path / "z", "p", TWO)
+    (tmp_path / "z" / "p.png").rename(tmp_path / "p.png")
+    (tmp_path / "p.xml").write_text(alto_xml("p.png", []), encoding="utf-8")
+    assert texts(PageDataset(tmp_path)) == ["Dear Sir,", "I am"]
+
+
 def test_pages_exported_twice_are_read_once(tmp_path: Path) -> None:
     write_page(tmp_path, "p", TWO)
     (tmp_path / "alto").mkdir()
@@ -289,6 +306,16 @@ def test_pages_tsv_says_split_and_document(tmp_path: Path) -> None:
     inner = PageDataset(tmp_path / "letters" / "pages")
     assert inner.name == "page/letters"
     assert [s.text for s in inner.samples("val")] == ["b"]
+
+
+@pytest.mark.parametrize("row", ["scan 7.png", "images/scan 7.png", "scan 7"])
+def test_pages_tsv_may_name_the_images(tmp_path: Path, row: str) -> None:
+    xml = write_page(tmp_path / "page", "p1", TWO)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "page" / "p1.png").rename(tmp_path / "images" / "scan 7.png")
+    xml.write_text(xml.read_text().replace("p1.png", "scan 7.png"))
+    (tmp_path / "pages.tsv").write_text(f"{row}\ttest\tletter\n")
+    assert {each.document for each in PageDataset(tmp_path).samples("test")} == {"letter"}
 
 
 def test_a_pages_tsv_of_other_pages_above_is_not_taken(tmp_path: Path) -> None:
@@ -425,12 +452,13 @@ def test_lines_that_cannot_be_cut_are_counted_where_a_set_is_evaluated(tmp_path:
     assert found.unreadable == 1
 
 
-def test_a_scan_turned_by_its_exif_fits_its_xml(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["jpg", "tif"])
+def test_a_scan_turned_by_its_exif_fits_its_xml(tmp_path: Path, kind: str) -> None:
     xml = write_page(tmp_path, "p", TWO)
     exif = Image.Exif()
     exif[0x0112] = 6
     with Image.open(tmp_path / "p.png") as picture:
-        picture.rotate(90, expand=True).save(tmp_path / "p.jpg", exif=exif, quality=95)
+        picture.rotate(90, expand=True).save(tmp_path / f"p.{kind}", exif=exif, quality=95)
     (tmp_path / "p.png").unlink()
     sample = every(PageDataset(xml))[0]
     assert sample.image().min() < 70

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -162,6 +163,20 @@ def test_another_model_is_refused_until_told_to_begin_anew(
     assert len(rows(out)) == 15
     assert {row["model"] for row in rows(out).values()} == {str(other)}
     assert rows(out)[str(scans / "left" / "1.png")]["text"] == "bbbb bb"
+
+
+def test_parquet_of_others_is_left_alone(
+    finished: Path, model: Path, scans: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "copy"
+    shutil.copytree(finished, out)
+    foreign = out / "part-00000-3f2a-c000.snappy.parquet"
+    pq.write_table(pa.table({"a": [1]}), foreign)
+    status, output = run(scans, "--out", out, "-m", model)
+    assert status == 0, output
+    status, output = run(scans / "left", "--out", out, "-m", model, "--restart")
+    assert status == 0, output
+    assert pq.read_table(foreign).num_rows == 1
 
 
 def test_a_damaged_part_is_named_and_its_images_are_read_without_it(

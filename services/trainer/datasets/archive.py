@@ -58,15 +58,16 @@ def check(archive: Path) -> None:
         ArchiveError: broken, cut off, or no archive at all.
     """
     try:
-        if zipfile.is_zipfile(archive):
+        # first: at the end of a tar that a zip is packed into last, one finds that zip
+        if tarfile.is_tarfile(archive):
+            with tarfile.open(archive) as tape:
+                for member in tape:
+                    _drain(tape, member)
+        elif zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:
                 bad = packed.testzip()
             if bad is not None:
                 raise ArchiveError(f"'{archive}' is damaged: the checksum of '{bad}' is wrong.")
-        elif tarfile.is_tarfile(archive):
-            with tarfile.open(archive) as tape:
-                for member in tape:
-                    _drain(tape, member)
         else:
             raise ArchiveError(_no_archive(archive))
     except _BROKEN as error:
@@ -130,10 +131,10 @@ def _unpack_whole(archive: Path, folder: Path, mark: str, only: Sequence[str]) -
 
 def _extract(archive: Path, into: Path, *, depth: int, only: Sequence[str] = ()) -> None:
     into.mkdir()
-    if zipfile.is_zipfile(archive):
-        _extract_zip(archive, into, only)
-    elif tarfile.is_tarfile(archive):
+    if tarfile.is_tarfile(archive):
         _extract_tar(archive, into)
+    elif zipfile.is_zipfile(archive):
+        _extract_zip(archive, into, only)
     else:
         raise ArchiveError(_no_archive(archive))
     if depth == _DEPTH:

@@ -67,7 +67,7 @@ class LinesDataset:
         elif not _is_file(folder / file):
             self._skipped["missing image"] += 1
         else:
-            document = cells[3] if len(cells) > 3 else file
+            document = (cells[3].strip() if len(cells) > 3 else "") or file
             self._samples[split].append(FileSample(file, text, document, folder / file))
 
 

@@ -12,6 +12,7 @@ from trainer.datasets.page_files import (
     INDEX,
     Assigned,
     Images,
+    apart,
     assignments,
     find_index,
     image_size,
@@ -45,7 +46,10 @@ class _Found:
     name: PurePosixPath
     """Below the folder of the dataset, without suffix."""
     picture: Path
+    pictured: PurePosixPath
+    """Likewise, of the image."""
     page: Page
+    digest: bytes
 
 
 class PageDataset:
@@ -92,7 +96,7 @@ class PageDataset:
         assigned = assignments(index) if index else {}
         # one that lies above may be of other pages
         if index and index.parent == self._folder.parent:
-            assigned = assigned if any(_row(assigned, each.name) for each in found) else {}
+            assigned = assigned if any(_row(assigned, each) for each in found) else {}
         home = index.parent if index and assigned else self._folder
         self.name = name or f"page/{home.name}"
         self.licence = licence or licence_of((home, self._folder), home.name)
@@ -117,10 +121,29 @@ class PageDataset:
         return sorted(files, key=lambda path: (len(path.parts), path))
 
     def _pages(self, files: Iterable[Path]) -> Iterable[_Found]:
-        """Usable pages, each image once: exports often hold PAGE and ALTO of the same pages."""
-        images = Images(self._folder)
+        """Usable pages, each image once: exports often hold PAGE and ALTO of the same pages.
+
+        Of two files that claim an image, one with text goes first, then the one that lies nearer.
+        """
         digests: set[bytes] = set()
         pictures: set[Path] = set()
+        opened = sorted(
+            self._opened(files),
+            key=lambda each: (
+                not any(line.text for line in each.page.lines),
+                apart(each.picture, each.xml),
+            ),
+        )
+        for each in opened:
+            if each.digest in digests or each.picture in pictures:
+                self._leave_out(each.xml, "seen before")
+                continue
+            digests.add(each.digest)
+            pictures.add(each.picture)
+            yield each
+
+    def _opened(self, files: Iterable[Path]) -> Iterable[_Found]:
+        images = Images(self._folder)
         for xml in files:
             try:
                 data = read_bytes(xml)
@@ -132,14 +155,17 @@ class PageDataset:
             except LayoutError as error:
                 self._leave_out(xml, str(error))
                 continue
-            digest = hashlib.sha256(data).digest()
-            if digest in digests or picture in pictures:
-                self._leave_out(xml, "seen before")
-                continue
-            digests.add(digest)
-            pictures.add(picture)
-            name = PurePosixPath(xml.relative_to(self._folder).with_suffix("").as_posix())
-            yield _Found(xml, name, picture, page)
+            yield _Found(
+                xml,
+                self._below(xml.with_suffix("")),
+                picture,
+                self._below(picture.with_suffix("")),
+                page,
+                hashlib.sha256(data).digest(),
+            )
+
+    def _below(self, path: Path) -> PurePosixPath:
+        return PurePosixPath(path.relative_to(self._folder).as_posix())
 
     def _leave_out(self, xml: Path, reason: str) -> None:
         log.info("%s is left out: %s", xml, reason)
@@ -153,7 +179,7 @@ class PageDataset:
         for each in sorted(found, key=lambda each: each.name):
             document = str(each.name)
             if assigned:
-                row = _row(assigned, each.name)
+                row = _row(assigned, each)
                 if row is None:
                     self._leave_out(each.xml, f"not in {INDEX}")
                     continue
@@ -198,5 +224,8 @@ class PageDataset:
         return None
 
 
-def _row(assigned: Mapping[str, Assigned], name: PurePosixPath) -> Assigned | None:
-    return assigned.get(str(name)) or assigned.get(name.name)
+def _row(assigned: Mapping[str, Assigned], page: _Found) -> Assigned | None:
+    """What is told of a page: of its XML file or of its image, by path or by name."""
+    names = (page.name, page.pictured)
+    told = (assigned.get(key) for name in names for key in (str(name), name.name))
+    return next(filter(None, told), None)

@@ -43,11 +43,11 @@ class Images:
             (self._by_name, own),  # 0001.jpg.xml
         ):
             if wanted and (found := known.get(wanted)):
-                return min(found, key=lambda path: (_apart(path, xml), path))
+                return min(found, key=lambda path: (apart(path, xml), path))
         return None
 
 
-def _apart(one: Path, other: Path) -> int:
+def apart(one: Path, other: Path) -> int:
     """Steps from the folder of one file to that of another."""
     first, second = one.parent.parts, other.parent.parts
     shared = 0
@@ -75,7 +75,9 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as picture:
             width, height = picture.size
-            turned = picture.getexif().get(_ORIENTATION, 1) >= 5
+            # Pillow tells the size of a TIFF as it is once upright
+            lies = picture.format != "TIFF"
+            turned = lies and picture.getexif().get(_ORIENTATION, 1) >= 5
     except Exception as error:  # Pillow's readers raise nearly any exception on a damaged header
         raise LayoutError("image that cannot be read") from error
     return (height, width) if turned else (width, height)

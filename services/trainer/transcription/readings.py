@@ -1,5 +1,6 @@
 """What was read in a corpus: a folder of Parquet files that only ever holds whole ones."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -168,6 +169,8 @@ class Readings:
             raise ReadingsError(f"{self.name} cannot be emptied: {error}") from error
 
     def _files(self, prefix: str) -> list[str]:
+        """In their order; other Parquet files, as Spark writes them, are not ours to touch."""
+        ours = re.compile(rf"{re.escape(prefix)}\d{{8}}{re.escape(SUFFIX)}")
         selected = fs.FileSelector(self._folder, allow_not_found=True)
         names = (info.base_name for info in self._system.get_file_info(selected))
-        return sorted(name for name in names if name.startswith(prefix) and name.endswith(SUFFIX))
+        return sorted(filter(ours.fullmatch, names))
