@@ -165,6 +165,26 @@ def test_another_model_is_refused_until_told_to_begin_anew(
     assert rows(out)[str(scans / "left" / "1.png")]["text"] == "bbbb bb"
 
 
+def test_what_failed_can_be_read_again(model: Path, tmp_path: Path) -> None:
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    (scans / "1.png").write_bytes(bars("aa a"))
+    (scans / "2.png").write_bytes(b"not yet")
+    out = tmp_path / "out"
+    status, output = run(scans, "--out", out, "-m", model)
+    assert status == 0, output
+    assert rows(out)[str(scans / "2.png")]["error"]
+    before = rows(out)[str(scans / "1.png")]
+    (scans / "2.png").write_bytes(bars("aa a"))
+    status, output = run(scans, "--out", out, "-m", model)
+    assert "Nothing to do" in output
+    status, output = run(scans, "--out", out, "-m", model, "--retry-failed")
+    assert status == 0, output
+    assert "To be read again: 1" in output
+    assert rows(out)[str(scans / "2.png")]["text"] == before["text"]
+    assert rows(out)[str(scans / "1.png")] == before
+
+
 def test_parquet_of_others_is_left_alone(
     finished: Path, model: Path, scans: Path, tmp_path: Path
 ) -> None:

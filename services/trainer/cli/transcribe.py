@@ -50,6 +50,13 @@ def transcribe(
         int | None,
         typer.Option(min=1, help="How many read at a time, a core each. Default: all cores."),
     ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Read those images again that could not be read before, as in an outage.",
+        ),
+    ] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Delete the readings in --out, and begin anew.")
     ] = False,
@@ -96,6 +103,8 @@ def transcribe(
             how = choice("--decoder", how, offered)
             if restart:
                 readings.clear()
+            elif retry_failed:
+                console.print(f"To be read again: {readings.forget_failed()}", highlight=False)
             reads = Reads(found.name, digest(found.path / NAME), how)
             with _shown() as told:
                 end = read(listing, readings, found.path, reads, processes=processes, told=told)

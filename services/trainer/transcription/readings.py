@@ -154,11 +154,33 @@ class Readings:
         number = int(last.removeprefix(PREFIX).removesuffix(SUFFIX)) + 1
         name = f"{PREFIX}{number:08d}{SUFFIX}"
         try:
-            with self._system.open_output_stream(f"{self._folder}/.{name}") as stream:
-                pq.write_table(rows, stream, compression="zstd")
-            self._system.move(f"{self._folder}/.{name}", f"{self._folder}/{name}")
+            self._put(rows, name)
         except OSError as error:
             raise ReadingsError(f"{self.name} cannot be written: {error}") from error
+
+    def _put(self, rows: pa.Table, name: str) -> None:
+        with self._system.open_output_stream(f"{self._folder}/.{name}") as stream:
+            pq.write_table(rows, stream, compression="zstd")
+        self._system.move(f"{self._folder}/.{name}", f"{self._folder}/{name}")
+
+    def forget_failed(self) -> int:
+        """Take out the rows of images that could not be read, and say how many there were.
+
+        Raises:
+            ReadingsError: a part is damaged, or cannot be written.
+        """
+        forgotten = 0
+        for name in self._files(PREFIX):
+            path = f"{self._folder}/{name}"
+            try:
+                rows = pq.read_table(path, filesystem=self._system, schema=SCHEMA)
+                good = rows.filter(pc.field("error").is_null())
+                if good.num_rows < rows.num_rows:
+                    forgotten += rows.num_rows - good.num_rows
+                    self._put(good, name)
+            except (OSError, pa.ArrowException) as error:
+                raise ReadingsError(f"{self.name}/{name} cannot be changed: {error}.") from error
+        return forgotten
 
     def clear(self) -> None:
         """Delete all parts. Raises `ReadingsError`."""
