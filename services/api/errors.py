@@ -98,7 +98,7 @@ class CorrectionsFullError(ApiError):
 
 
 class OtherOriginError(ApiError):
-    """A page of another site tries to leave something here."""
+    """A page of another site tries to change something here."""
 
 
 class ClientGoneError(ApiError):

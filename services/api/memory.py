@@ -28,7 +28,7 @@ def give_back() -> None:
 
 @contextmanager
 def kept_long() -> Iterator[None]:
-    """For what is to stay for long: more of it gets memory of its own.
+    """For what is to stay for long: more of it gets memory of its own, in every thread meanwhile.
 
     Without this the weights of a version, most of them smaller than `LARGE`, lie among what
     requests take and give back. When the version goes, requests spread over the holes, and the

@@ -9,12 +9,12 @@ from fastapi import Request
 from api.errors import OtherOriginError
 from api.settings import Settings
 
-NEVER_PUBLIC = ("localhost", "local", "internal")
-"""Last parts of names that nobody on the internet can own."""
+NEVER_PUBLIC = ("localhost", "local", "internal", "home.arpa")
+"""Ends of names that nobody on the internet can own (RFC 6761, 6762 and 8375; ICANN)."""
 
 
 def check_origin(request: Request, settings: Settings) -> None:
-    """A browser lets any page send a form anywhere: none of others may teach the model.
+    """A browser lets any page send a form anywhere: none of others may save or delete anything.
 
     Raises `OtherOriginError`.
     """
@@ -34,9 +34,11 @@ def check_origin(request: Request, settings: Settings) -> None:
 
 def _can_be_rebound(origin: str) -> bool:
     """Whether the owner of the name can let it mean this machine once their page is there."""
-    host = (urlsplit(origin).hostname or "").rstrip(".")
+    try:
+        host = (urlsplit(origin).hostname or "").rstrip(".")
+    except ValueError:
+        return True
     with suppress(ValueError):
         ip_address(host)
         return False
-    first, _, last = host.rpartition(".")
-    return bool(first) and last not in NEVER_PUBLIC
+    return "." in host and not host.endswith(tuple(f".{end}" for end in NEVER_PUBLIC))

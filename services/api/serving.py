@@ -131,12 +131,15 @@ def open_bundle(path: Path, *, threads: int, alone_threads: int) -> Recognizer:
     """
     with memory.kept_long():
         recognizer = Recognizer.load(path, threads=threads, alone_threads=alone_threads)
-        _warm_up(recognizer)
+    _warm_up(recognizer)
     return recognizer
 
 
 def _warm_up(recognizer: Recognizer) -> None:
-    """Read nothing at every width once, so that no request pays for the first time."""
+    """Read nothing at every width once, so that no request pays for the first time.
+
+    What the widest one took is given back: few requests are as wide.
+    """
     spec = recognizer.manifest.input
     for width in spec.buckets:
         blank = np.zeros((spec.height, width), np.float32)

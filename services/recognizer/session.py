@@ -7,14 +7,6 @@ import onnxruntime
 
 from recognizer.errors import BundleError
 
-AS_REQUESTED = {
-    "arena_extend_strategy": 1,
-    "initial_chunk_size_bytes": -1,
-    "max_dead_bytes_per_chunk": -1,
-}
-"""The arena grows by what is asked for. By default each growth is twice the one before, and a large
-piece is hardly ever free as a whole, to be given back; -1 leaves a number as it is."""
-
 
 def open_session(
     network: Path, threads: int, *, keeps_memory: bool = True
@@ -54,7 +46,7 @@ def _one_arena() -> None:
         0,
         onnxruntime.OrtMemType.DEFAULT,
     )
-    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(AS_REQUESTED))
+    onnxruntime.create_and_register_allocator(memory, None)
 
 
 def releasing() -> onnxruntime.RunOptions:

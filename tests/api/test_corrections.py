@@ -53,7 +53,14 @@ OURS = (
     "reader.local",
     "a.b.localhost:81",
 )
-REBOUND = ("reader.example.org:8000", "7.example", "localhost.example.org", "127.0.0.1.example.org")
+REBOUND = (
+    "reader.example.org:8000",
+    "7.example",
+    "[x",
+    "[abc]",
+    "localhost.example.org",
+    "127.0.0.1.example.org",
+)
 
 
 def form(text: str = "aa a", **changes: Any) -> dict[str, Any]:

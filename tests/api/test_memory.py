@@ -12,21 +12,23 @@ CHANGES = """
 import sys, threading
 from pathlib import Path
 import psutil
+from types import SimpleNamespace
 from api import memory
-from api.serving import open_bundle
+from api.serving import Serving, open_bundle
 
 memory.give_back()
-served, resident = [], []
+serving, resident = Serving(address=None, poll_seconds=1), []
 
 def change():
     # in a thread, as the watcher does: that has its memory from another arena
-    served[:] = [open_bundle(Path(sys.argv[1]), threads=1, alone_threads=2)]
+    recognizer = open_bundle(Path(sys.argv[1]), threads=1, alone_threads=2)
+    serving.model = SimpleNamespace(recognizer=recognizer)
 
 for _ in range(7):
     thread = threading.Thread(target=change)
     thread.start()
     thread.join()
-    memory.trim()
+    serving.trim()
     resident.append(psutil.Process().memory_info().rss)
 print(resident[-1] / resident[1])  # after seven versions, and after two
 """

@@ -70,9 +70,9 @@ def test_the_configuration_is_valid_without_env_and_the_same_with_the_documented
     assert plain.returncode == 0, plain.stderr
     assert plain.stderr == ""
     example = (project / ".env.example").read_text().splitlines()
-    # As if the user had uncommented every line; the GPU file has another default for one.
+    # As if the user had uncommented every line; the GPU file has other defaults for some.
     lines = [line[1:] for line in example if line[:1] == "#" and line[1:2].isupper()]
-    own = ("TRAIN_SIZE=", "TRAINER_MEMORY=") if len(files) > 1 else ()
+    own = ("TRAIN_SIZE=", "TRAIN_MINUTES=", "TRAINER_MEMORY=") if len(files) > 1 else ()
     (project / ".env").write_text("\n".join(line for line in lines if not line.startswith(own)))
     documented = docker(*command, cwd=project, env=without_settings())
     assert documented.returncode == 0, documented.stderr

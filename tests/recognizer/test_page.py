@@ -1,12 +1,15 @@
 """Lines found on pages without a trained detector, and cut out of them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 
 from bundles import bars
 from pictures import scrawl
 from recognizer.bands import Bands
-from recognizer.image import decode
+from recognizer.image import Gray, decode
 from recognizer.page import cut_lines, find_lines, is_page, may_be_page
 from recognizer.reading import Character, Reading, joint_confidence
 from recognizer.recognizer import Recognizer
@@ -72,6 +75,25 @@ def test_words_lines_and_pages_are_read_together(toy: Recognizer) -> None:
     (nothing,) = toy.read_any([np.full((300, 300), 255, np.uint8)], level="page")
     assert nothing == []
     assert joint_confidence(nothing) == 1
+
+
+def test_many_pages_are_read_some_lines_at_a_time(
+    toy: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, _ = sheet()
+    images = [page, decode(bars("a")), page, page, decode(bars("aa"))]
+    together = toy.read_any(images)
+    sizes = []
+    read = toy.read
+
+    def counted(strips: Sequence[Gray], **options: Any) -> list[Reading]:
+        sizes.append(len(strips))
+        return read(strips, **options)
+
+    monkeypatch.setattr(toy, "read", counted)
+    monkeypatch.setattr("recognizer.recognizer.MOST_LINES", len(TEXTS) + 1)
+    assert toy.read_any(images) == together
+    assert sizes == [len(TEXTS) + 1, 2 * len(TEXTS), 1]
 
 
 def test_the_confidence_of_a_page_is_that_of_its_characters() -> None:

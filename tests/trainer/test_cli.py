@@ -175,7 +175,8 @@ def test_serve_takes_the_settings_of_the_file(
     (tmp_path / ".env").write_text("API_KEYS=a:b\nWORKERS=3\nPOLL_SECONDS=\nAPI_PORT=1\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.execve", start)
-    code, said = run("serve", "-m", "models:/handwriting/2", "--port", "8765", WORKERS="1")
+    given = {"WORKERS": "1", "API_KEYS": ""}
+    code, said = run("serve", "-m", "models:/handwriting/2", "--port", "8765", **given)
     assert code == 0, said
     (environment,) = started
     assert environment["API_KEYS"] == "a:b"

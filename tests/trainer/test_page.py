@@ -318,6 +318,18 @@ def test_pages_tsv_may_name_the_images(tmp_path: Path, row: str) -> None:
     assert {each.document for each in PageDataset(tmp_path).samples("test")} == {"letter"}
 
 
+def test_a_name_that_several_images_have_says_nothing(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        xml = write_page(tmp_path / folder, f"x{folder}", [Written(folder)])
+        (tmp_path / folder / f"x{folder}.png").rename(tmp_path / folder / "0001.png")
+        xml.write_text(xml.read_text().replace(f"x{folder}.png", "0001.png"))
+    (tmp_path / "pages.tsv").write_text("0001.png\ttest\tA\nb/0001.png\tval\tB\n")
+    dataset = PageDataset(tmp_path)
+    assert [(each.text, each.document) for each in dataset.samples("val")] == [("b", "B")]
+    assert not dataset.samples("test")
+    assert dataset.skipped == {"pages: not in pages.tsv": 1}
+
+
 def test_a_pages_tsv_of_other_pages_above_is_not_taken(tmp_path: Path) -> None:
     write_page(tmp_path / "mine", "a", TWO)
     (tmp_path / "pages.tsv").write_text("other.jpg\ttest\n")

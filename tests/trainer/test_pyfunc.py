@@ -49,11 +49,28 @@ def test_a_row_without_an_image_is_an_error_of_that_row(
         model.predict(None, rows)
 
 
-@pytest.mark.parametrize(("limit", "most"), [("MOST_IMAGES", 2), ("MOST_PIXELS", 1)])
+@pytest.mark.parametrize(
+    ("limit", "most", "expected"),
+    [("MOST_IMAGES", 2, [2, 2, 1]), ("MOST_PIXELS", 1, [1] * 5)],
+)
 def test_many_are_read_some_at_a_time(
-    model: Any, file: bytes, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+    model: Any,
+    file: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    most: int,
+    expected: list[int],
 ) -> None:
     monkeypatch.setattr(f"recognizer.pyfunc.{limit}", most)
+    sizes = []
+    read_any = model.recognizer.read_any
+
+    def counted(images: list[Any], **options: Any) -> Any:
+        sizes.append(len(images))
+        return read_any(images, **options)
+
+    monkeypatch.setattr(model.recognizer, "read_any", counted)
     rows = pd.DataFrame({"image": [file] * 5})
     assert model.predict(None, rows)["text"].tolist() == ["ccc cc"] * 5
+    assert sizes == expected
     assert model.predict(None, rows[:0]).empty

@@ -178,9 +178,14 @@ def test_what_failed_can_be_read_again(model: Path, tmp_path: Path) -> None:
     (scans / "2.png").write_bytes(bars("aa a"))
     status, output = run(scans, "--out", out, "-m", model)
     assert "Nothing to do" in output
+    other = make_bundle(tmp_path / "other", "b").path
+    assert run(scans, "--out", out, "-m", other, "--retry-failed")[0] == 1
+    assert len(rows(out)) == 2
+    assert run(scans, "--out", out, "-m", model, "--retry-failed", "--restart")[0] == 1
+    assert len(rows(out)) == 2
     status, output = run(scans, "--out", out, "-m", model, "--retry-failed")
     assert status == 0, output
-    assert "To be read again: 1" in output
+    assert "Failed before: 1" in output
     assert rows(out)[str(scans / "2.png")]["text"] == before["text"]
     assert rows(out)[str(scans / "1.png")] == before
 

@@ -48,7 +48,9 @@ def serve(
         }
         # the API itself reads no file
         written = {name: value for name, value in dotenv_values(".env").items() if value}
-        environment = {**written, **os.environ, **setting}
+        # as for the trainer's own settings, what is empty in the environment does not count
+        given = {name: value for name, value in os.environ.items() if value or name not in written}
+        environment = {**written, **given, **setting}
         # in this process's place: signals and exit status are the API's own
         os.execve(sys.executable, [sys.executable, "-m", "api"], environment)
 

@@ -54,7 +54,7 @@ def transcribe(
         bool,
         typer.Option(
             "--retry-failed",
-            help="Read those images again that could not be read before, as in an outage.",
+            help="Forget what could not be read before, and so read it again, as after an outage.",
         ),
     ] = False,
     restart: Annotated[
@@ -85,6 +85,8 @@ def transcribe(
                 "Transcribing needs Ray: pip install -r services/trainer/requirements-ray.txt, "
                 "or make transcribe."
             )
+        if restart and retry_failed:
+            raise Failure("--restart reads everything anew: --retry-failed says nothing beside it.")
         known = settings()
         from recognizer.bundle import digest
         from recognizer.manifest import NAME
@@ -101,11 +103,11 @@ def transcribe(
             # opened here, too: what is wrong with it is told better than by a worker
             offered = Recognizer.load(found.path, threads=1).decoders
             how = choice("--decoder", how, offered)
+            reads = Reads(found.name, digest(found.path / NAME), how)
             if restart:
                 readings.clear()
             elif retry_failed:
-                console.print(f"To be read again: {readings.forget_failed()}", highlight=False)
-            reads = Reads(found.name, digest(found.path / NAME), how)
+                console.print(f"Failed before: {readings.forget_failed(reads)}", highlight=False)
             with _shown() as told:
                 end = read(listing, readings, found.path, reads, processes=processes, told=told)
         if not end.known + end.read:

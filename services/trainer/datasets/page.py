@@ -48,6 +48,8 @@ class _Found:
     picture: Path
     pictured: PurePosixPath
     """Likewise, of the image."""
+    alone: str | None
+    """The image's name without suffix, where no other has it."""
     page: Page
     digest: bytes
 
@@ -160,6 +162,7 @@ class PageDataset:
                 self._below(xml.with_suffix("")),
                 picture,
                 self._below(picture.with_suffix("")),
+                picture.stem if images.only(picture) else None,
                 page,
                 hashlib.sha256(data).digest(),
             )
@@ -225,7 +228,7 @@ class PageDataset:
 
 
 def _row(assigned: Mapping[str, Assigned], page: _Found) -> Assigned | None:
-    """What is told of a page: of its XML file or of its image, by path or by name."""
+    """What is told of a page: of its XML file or of its image, by path before by name."""
     names = (page.name, page.pictured)
-    told = (assigned.get(key) for name in names for key in (str(name), name.name))
-    return next(filter(None, told), None)
+    keys = (*map(str, names), page.name.name, page.alone or "")
+    return next(filter(None, map(assigned.get, keys)), None)

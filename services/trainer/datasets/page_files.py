@@ -46,6 +46,10 @@ class Images:
                 return min(found, key=lambda path: (apart(path, xml), path))
         return None
 
+    def only(self, picture: Path) -> bool:
+        """Whether no image in another folder has this name."""
+        return len({path.parent for path in self._by_stem[picture.stem.lower()]}) == 1
+
 
 def apart(one: Path, other: Path) -> int:
     """Steps from the folder of one file to that of another."""

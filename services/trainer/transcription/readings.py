@@ -163,12 +163,13 @@ class Readings:
             pq.write_table(rows, stream, compression="zstd")
         self._system.move(f"{self._folder}/.{name}", f"{self._folder}/{name}")
 
-    def forget_failed(self) -> int:
+    def forget_failed(self, reads: Reads) -> int:
         """Take out the rows of images that could not be read, and say how many there were.
 
         Raises:
-            ReadingsError: a part is damaged, or cannot be written.
+            ReadingsError: they were read in another way, or a part is damaged or cannot be written.
         """
+        self.done(reads)
         forgotten = 0
         for name in self._files(PREFIX):
             path = f"{self._folder}/{name}"
