@@ -36,7 +36,7 @@ class Size:
 DEFINITIONS: dict[SizeName, Size] = {
     "tiny": Size(height=32, stem=(8, 16), stages=((16, 1), (32, 1)), units=32, depth=1, dropout=0),
     "small": Size(
-        height=64,
+        height=80,
         stem=(16, 32),
         stages=((32, 1), (64, 1), (128, 2)),
         units=128,
@@ -44,7 +44,7 @@ DEFINITIONS: dict[SizeName, Size] = {
         dropout=0.05,
     ),
     "large": Size(
-        height=64,
+        height=80,
         stem=(32, 48),
         stages=((64, 2), (128, 3), (256, 3)),
         units=256,

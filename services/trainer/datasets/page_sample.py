@@ -25,7 +25,7 @@ from trainer.datasets.page_layout import LayoutError, Page, parse_xml, read_byte
 MAX_PIXELS = 250_000_000  # of a scan: whoever trains on it chose it
 SHAPE_TOLERANCE = 0.03
 
-_EDITION = "2"  # of the way lines are cut: those kept by another are cut anew
+_EDITION = "3"  # of the way lines are cut: those kept by another are cut anew
 _PAGES_IN_MEMORY = 4
 
 
