@@ -197,10 +197,11 @@ class Study:
 
 
 def ranked(ended: Sequence[Ended], metric: Metric) -> list[Ended]:
-    """The best first; those that failed come last."""
+    """The best first, of equal ones by name; those that failed come last."""
 
-    def place(each: Ended) -> tuple[bool, float]:
-        return each.error is not None, each.report.best.get(metric, float("inf"))
+    def place(each: Ended) -> tuple[bool, float, str]:
+        value = each.report.best.get(metric, float("inf"))
+        return each.error is not None, value, each.job.name
 
     return sorted(ended, key=place)
 
