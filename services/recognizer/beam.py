@@ -60,6 +60,11 @@ class _Prefixes:
         return tuple(reversed(labels))
 
 
+# A guide changes the order of prefixes late, when a word ends: more of them must be kept,
+# and those that nothing can save dropped.
+GUIDED_WIDTH, GUIDED_LEAST, GUIDED_MARGIN = 32, 1e-3, 8.0
+
+
 def prefix_beam(
     log_probs: LogProbs,
     blank: int,
@@ -147,3 +152,17 @@ def prefix_beam(
         totals = totals + extra[:, blank]
     ranked = np.argsort(-totals, kind="stable")
     return [(prefixes.text(int(ids[index])), float(totals[index])) for index in ranked]
+
+
+def guided(log_probs: LogProbs, blank: int, guide: Guide) -> list[tuple[Labels, float]]:
+    """Texts found with a guide, and the logarithm of each one's share among them."""
+    found = prefix_beam(
+        log_probs,
+        blank,
+        width=GUIDED_WIDTH,
+        least=GUIDED_LEAST,
+        margin=GUIDED_MARGIN,
+        guide=guide,
+    )
+    whole = np.logaddexp.reduce([score for _, score in found])
+    return [(labels, score - float(whole)) for labels, score in found]

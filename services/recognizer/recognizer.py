@@ -8,36 +8,31 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 
 from recognizer import decode, image
 from recognizer.bands import Bands
-from recognizer.beam import Guide, prefix_beam
+from recognizer.beam import guided, prefix_beam
 from recognizer.bundle import Bundle
 from recognizer.decode import Labels, LogProbs, Span
 from recognizer.detector import Network
 from recognizer.errors import BundleError, ImageError, ReadingError
 from recognizer.guides import guides_of
 from recognizer.image import Gray
+from recognizer.inference import Inference
 from recognizer.manifest import DECODERS as DECODERS
 from recognizer.manifest import Decoder as Decoder
 from recognizer.manifest import Manifest
 from recognizer.maps import Detector
 from recognizer.page import FoundLine, cut_lines, find_lines, is_page, may_be_page
-from recognizer.prepare import Ink, Prepared, prepare
+from recognizer.prepare import Prepared, prepare
 from recognizer.reading import Alternative, Character, Reading, calibrated, mean_confidence
-from recognizer.session import open_session, reason_of, releasing
+from recognizer.session import reason_of
 
 Level = Literal["auto", "word", "line"]
 AskedLevel = Literal["auto", "word", "line", "page"]
 
 MOST_ALTERNATIVES = 10
 BEAM_WIDTH = 16
-# A guide changes the order of prefixes late, when a word ends: more of them must be kept,
-# and those that nothing can save dropped.
-GUIDED_WIDTH, GUIDED_LEAST, GUIDED_MARGIN = 32, 1e-3, 8.0
-BATCH = 16
 # Another processor rounds differently; a broken network reads nothing like the golden text.
 LEAST_LIKENESS = 0.9
 MOST_LINES = 256
@@ -62,22 +57,11 @@ class Recognizer:
         """
         self.bundle = bundle
         self._guides = guides_of(bundle)
-        self._session = open_session(bundle.network, threads)
-        self._alone = (
-            open_session(bundle.network, alone_threads) if 0 < threads < alone_threads else None
-        )
+        self._inference = Inference(bundle, threads=threads, alone_threads=alone_threads)
         detector = bundle.manifest.detector
         self._detector: Detector = Bands()
         if detector:
             self._detector = Network(bundle.path / detector, threads=alone_threads or threads)
-        self._input = self._session.get_inputs()[0].name
-        classes = (self._session.get_outputs()[0].shape or [None])[-1]
-        if classes != bundle.alphabet.classes:
-            raise BundleError(
-                bundle.network,
-                f"has {classes} classes, the alphabet makes {bundle.alphabet.classes}",
-                field="alphabet",
-            )
 
     @classmethod
     def load(cls, path: Path, *, threads: int = 0, alone_threads: int = 0) -> "Recognizer":
@@ -245,40 +229,11 @@ class Recognizer:
             alone: nothing else is being read, so that every core may help; changes the time
                 it takes and nothing else.
         """
-        buckets: dict[int, list[int]] = defaultdict(list)
-        for index, ready in enumerate(prepared):
-            buckets[ready.ink.shape[1]].append(index)
-        results: list[LogProbs] = [np.empty((0, 0), np.float32)] * len(prepared)
-        for members in buckets.values():
-            for first in range(0, len(members), BATCH):
-                batch = members[first : first + BATCH]
-                outputs = self._run(_stack([prepared[index].ink for index in batch]), alone)
-                for index, output in zip(batch, outputs, strict=True):
-                    results[index] = output
-        return results
+        return self._inference.infer(prepared, alone=alone)
 
     def release_memory(self) -> None:
         """Give back what inferences in this process took and none of them needs now."""
-        spec = self.manifest.input
-        self._run(np.zeros((1, spec.height, spec.buckets[0]), np.float32), False, releasing())
-
-    def _run(
-        self,
-        ink: NDArray[np.float32],
-        alone: bool,
-        options: onnxruntime.RunOptions | None = None,
-    ) -> NDArray[np.float32]:
-        """(images, height, width) to (images, steps, classes)."""
-        session = (self._alone if alone else None) or self._session
-        outputs = session.run(None, {self._input: ink[..., np.newaxis]}, options)
-        log_probs = np.asarray(outputs[0], np.float32)
-        steps = ink.shape[2] // self.manifest.input.stride
-        wanted = (len(ink), steps, self.bundle.alphabet.classes)
-        if log_probs.shape != wanted:
-            raise BundleError(
-                self.bundle.network, f"gives {log_probs.shape}, the manifest says {wanted}"
-            )
-        return log_probs
+        self._inference.release_memory()
 
     def _alternatives(
         self, text: str, found: list[tuple[Labels, float]], most: int
@@ -319,22 +274,3 @@ class Recognizer:
             confidence=confidence,
             characters=characters,
         )
-
-
-def guided(log_probs: LogProbs, blank: int, guide: Guide) -> list[tuple[Labels, float]]:
-    """Texts found with a guide, and the logarithm of each one's share among them."""
-    found = prefix_beam(
-        log_probs,
-        blank,
-        width=GUIDED_WIDTH,
-        least=GUIDED_LEAST,
-        margin=GUIDED_MARGIN,
-        guide=guide,
-    )
-    whole = np.logaddexp.reduce([score for _, score in found])
-    return [(labels, score - float(whole)) for labels, score in found]
-
-
-def _stack(inks: Sequence[Ink]) -> NDArray[np.float32]:
-    """One array of images of one size; of a single image without a copy."""
-    return inks[0][np.newaxis] if len(inks) == 1 else np.stack(inks)

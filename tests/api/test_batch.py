@@ -82,7 +82,7 @@ async def test_a_wrong_field_is_named(client: httpx.AsyncClient, field: str) -> 
 
 
 async def test_a_failure_of_our_own_gives_nothing_away(app: FastAPI) -> None:
-    del app.state.service.serving.model.recognizer._session
+    del app.state.service.serving.model.recognizer._inference
     async with connect(app) as client:
         answer = await client.post("/predict", files={"image": bars("a")})
         assert "_session" not in str(problem(answer, 500, "internal-error"))

@@ -38,9 +38,9 @@ async def test_every_answer_has_the_security_headers(
         await client.post("/predict", files={"image": b"text"}),
         await client.post("/predict/json", content=bytes(9_000_000)),
     ]
-    session = app.state.service.serving.model.recognizer.__dict__.pop("_session")
+    session = app.state.service.serving.model.recognizer.__dict__.pop("_inference")
     answers.append(await client.post("/predict", files=image()))
-    app.state.service.serving.model.recognizer._session = session
+    app.state.service.serving.model.recognizer._inference = session
     statuses = [answer.status_code for answer in answers]
     assert statuses == [200, 200, 404, 405, 200, 200, 200, 200, 415, 413, 500]
     for answer in answers:

@@ -187,7 +187,7 @@ async def test_a_replaced_version_is_let_go(
     api.publish(bundle("a"))
     await api.poll()
     await api.reads()
-    network = weakref.ref(api.app.state.service.serving.model.recognizer._session)
+    network = weakref.ref(api.app.state.service.serving.model.recognizer._inference)
     api.publish(bundle("b"))
     await api.poll()
     gc.collect()

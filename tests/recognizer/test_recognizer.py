@@ -13,10 +13,11 @@ from pictures import scrawl
 from recognizer.bundle import Bundle, read_manifest, seal
 from recognizer.errors import ReadingError
 from recognizer.image import Gray, decode
+from recognizer.inference import BATCH
 from recognizer.manifest import NAME
 from recognizer.prepare import prepare
 from recognizer.reading import Character, Reading
-from recognizer.recognizer import BATCH, MOST_ALTERNATIVES, Decoder, Recognizer
+from recognizer.recognizer import MOST_ALTERNATIVES, Decoder, Recognizer
 
 WIDTHS = [12, 90, 91, 140, 300, 301, 900, 2500, 4000]
 

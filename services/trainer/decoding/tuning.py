@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from recognizer import language, lexicon
 from recognizer.alphabet import Alphabet
-from recognizer.beam import Guide
+from recognizer.beam import Guide, guided
 from recognizer.decode import LogProbs
 from recognizer.guides import beam_guide, lexicon_guide
 from recognizer.language import LanguageModel
 from recognizer.lexicon import Lexicon
 from recognizer.manifest import Language, Words
-from recognizer.recognizer import guided
 from trainer.decoding.linguistics import Linguistics
 from trainer.metrics import Scores, score
 
