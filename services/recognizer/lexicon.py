@@ -5,8 +5,10 @@ it comes, a whole number.
 """
 
 import gzip
+import io
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,31 +36,39 @@ def write(words: Mapping[str, int], file: Path) -> None:
     file.write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
-def read(file: Path) -> dict[str, int]:
-    """Words and their counts. Raises `BundleError`."""
-    try:
-        with gzip.open(file) as stream:
-            data = stream.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise BundleError(file, f"unpacks to more than {MOST_BYTES} bytes: too many words")
-        text = data.decode()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise BundleError(file, f"is no gzipped UTF-8 text: {error}") from error
-    words: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+def read(file: Path) -> Iterator[tuple[str, int]]:
+    """Words and their counts, one after another: a version is opened while requests are read, and
+    a hundred thousand words at once, once freed, would leave holes in their memory.
+
+    Raises:
+        BundleError: while it is read, whenever it comes to what is none.
+    """
+    number = 0
+    for number, whole in enumerate(io.StringIO(_text(file)), 1):
+        line = whole.removesuffix("\n")
         word, tab, count = line.partition("\t")
         if not tab or not word.isalpha() or not count.isdecimal() or int(count) < 1:
             raise BundleError(
                 file, f"{line[:40]!r} is no word, tab and count", field=f"line {number}"
             )
-        if word != word.lower() or word in words:
-            raise BundleError(
-                file, f"{word!r} must be lower case and stand once", field=f"line {number}"
-            )
-        words[word] = int(count)
-    if not 1 <= len(words) <= MOST_WORDS:
-        raise BundleError(file, f"has {len(words)} words, it may have 1 to {MOST_WORDS}")
-    return words
+        if word != word.lower():
+            raise BundleError(file, f"{word!r} must be lower case", field=f"line {number}")
+        if number > MOST_WORDS:
+            raise BundleError(file, f"has more than {MOST_WORDS} words")
+        yield word, int(count)
+    if not number:
+        raise BundleError(file, "has no words")
+
+
+def _text(file: Path) -> str:
+    try:
+        with gzip.open(file) as stream:
+            data = stream.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise BundleError(file, f"unpacks to more than {MOST_BYTES} bytes: too many words")
+        return data.decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise BundleError(file, f"is no gzipped UTF-8 text: {error}") from error
 
 
 def pieces(text: str) -> Iterable[str]:
@@ -81,32 +91,45 @@ class Lexicon:
 
     OUTSIDE = (-1, -1, -1)
 
-    def __init__(self, words: Mapping[str, int], alphabet: Alphabet) -> None:
+    def __init__(self, words: Iterable[tuple[str, int]], alphabet: Alphabet) -> None:
+        """`words`: each in lower case, with its count. Raises `ValueError` where one comes twice.
+
+        Those that the alphabet cannot write are left out.
+        """
         letters = sorted({c.lower() for c in alphabet.characters if is_letter(c)})
         number = {letter: index + 1 for index, letter in enumerate(letters)}
         labels = [alphabet.encode(c)[0] for c in alphabet.characters]
         self.letter_of = np.zeros(alphabet.classes, np.int64)
         """Letter each label writes, 0 for what is no letter."""
         self.letter_of[labels] = [number.get(c.lower(), 0) for c in alphabet.characters]
-        # letters as characters of their numbers: texts sort as rows of numbers would, and at once
+        # letters as characters of their numbers, two bytes each, the high one first: such bytes
+        # sort as rows of numbers would, and at once
         table = {ord(letter): index for letter, index in number.items()}
         known = set(letters)
-        written = sorted(
-            (word.translate(table), count)
-            for word, count in words.items()
-            if len(word) <= LONGEST and known.issuperset(word)
-        )
-        # one column more, so that the longest word has an end too; what is not written is 0
-        rows = np.array([word for word, _ in written], f"U{LONGEST + 1}")
-        self._letters = rows.view(np.uint32).reshape(-1, LONGEST + 1).astype(np.uint16)
-        counts = np.array([count for _, count in written], np.float64)
-        self._mass = np.concatenate([[0.0], np.cumsum(counts)])
-        self.start: State = (0, len(written), 0)
+        # one letter more, so that the longest word has an end too; what is not written is 0
+        width = 2 * (LONGEST + 1)
+        written, counts = bytearray(), array("d")
+        for word, count in words:
+            if len(word) <= LONGEST and known.issuperset(word):
+                written += word.translate(table).encode("utf-16-be").ljust(width, b"\0")
+                counts.append(count)
+        rows = np.frombuffer(written, f"S{width}")
+        order = np.argsort(rows)
+        rows = rows[order]
+        twice = np.flatnonzero(rows[1:] == rows[:-1])
+        if len(twice):
+            raise ValueError(f"has {_word(rows[twice[0]], letters)!r} more than once")
+        self._letters = rows.view(">u2").reshape(-1, LONGEST + 1).astype(np.uint16)
+        self._mass = np.concatenate([[0.0], np.cumsum(np.array(counts)[order])])
+        self.start: State = (0, len(rows), 0)
 
     @classmethod
     def load(cls, file: Path, alphabet: Alphabet) -> "Lexicon":
         """Raises `BundleError`."""
-        return cls(read(file), alphabet)
+        try:
+            return cls(read(file), alphabet)
+        except ValueError as error:
+            raise BundleError(file, str(error)) from None
 
     def mass(self, state: State) -> float:
         """How often the words of a state come, all together."""
@@ -184,3 +207,8 @@ class LexiconGuide:
         children.pop(0, None)
         scores: Scores = by_letter[lexicon.letter_of]
         return scores, children
+
+
+def _word(row: bytes, letters: Sequence[str]) -> str:
+    numbers = np.frombuffer(row + b"\0" * (len(row) % 2), ">u2")
+    return "".join(letters[number - 1] for number in numbers)

@@ -60,7 +60,7 @@ def lines() -> list[Line]:
 def test_tuned_weights_read_better_than_none() -> None:
     plain = Language(file="x", weight=0.0, bonus=0.0)
     model = LanguageModel(small().ngrams, ALPHABET)
-    words_ = Lexicon(small().words, ALPHABET)
+    words_ = Lexicon(small().words.items(), ALPHABET)
     without = guided_scores(beam_guide(model, plain), ALPHABET, lines())
     found, lexical = tune(small(), ALPHABET, lines())
     with_model = guided_scores(beam_guide(model, found), ALPHABET, lines())
@@ -85,7 +85,7 @@ def test_training_texts_and_frequencies_make_both(
     assert {"callitris", "rhomboidea", "the", "dans"} <= set(made.words)
     assert made.words["callitris"] > made.words["rhomboidea"]
     made.save(tmp_path)
-    assert lexicon.read(tmp_path / lexicon.FILE) == made.words
+    assert dict(lexicon.read(tmp_path / lexicon.FILE)) == made.words
     model = LanguageModel(Ngrams.load(tmp_path / language.FILE), Alphabet(" Calitrs"))
     encode = Alphabet(" Calitrs").encode
     assert model.score(encode("Callitris")) > model.score(encode("Ciltlrias"))

@@ -41,7 +41,7 @@ def tune(
     One weight at a time, the others kept: decoding takes long, and the lowest point is flat.
     """
     model = LanguageModel(linguistics.ngrams, alphabet)
-    words = Lexicon(linguistics.words, alphabet)
+    words = Lexicon(linguistics.words.items(), alphabet)
     lines = lines[:LINES]
 
     def cost(guide: Guide) -> float:
