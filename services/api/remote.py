@@ -15,6 +15,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
+from api import memory
 from api.errors import RegistryError
 from api.registry import Answer, Registry
 from api.serving import Version
@@ -111,6 +112,7 @@ def _answer(pipe: Connection, tracking_uri: str, address: Address) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # meant for the parent, which ends this process
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    memory.give_back()  # MLflow starts threads for each download, and each left memory behind
     registry = Registry(tracking_uri, address)
     while True:
         try:
@@ -123,6 +125,7 @@ def _answer(pipe: Connection, tracking_uri: str, address: Address) -> None:
             answer = RegistryError(str(error))  # its cause may not survive the way
         except Exception as error:
             answer = RegistryError(f"{type(error).__name__}: {error}")
+        memory.trim()
         try:
             pipe.send(answer)
         except OSError:
