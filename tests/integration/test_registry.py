@@ -3,16 +3,23 @@
 import asyncio
 import gc
 import json
+import sys
 import warnings
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
+import psutil
+import pytest
 
+from api.remote import RemoteRegistry
 from bundles import bars
 from calls import connect, problem
+from recognizer.address import Address
+from servers import Mlflow
 from sessions import Session
+from trainer.bootstrap import STARTER_BUNDLE
 
 Bundles = Callable[..., Path]
 
@@ -224,3 +231,26 @@ async def test_a_registry_begun_anew_is_not_mistaken_for_the_old_one(
     assert api.publish(bundle("b")) == "1"
     await api.poll()
     assert await api.reads() == ("bb", "1")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory as Linux counts it")
+def test_downloads_leave_no_memory_in_the_process_that_asks(
+    mlflow_server: Mlflow, tmp_path: Path
+) -> None:
+    name = "downloads"
+    mlflow_server.move(mlflow_server.register(STARTER_BUNDLE, name), "Production", name)
+    registry = RemoteRegistry(mlflow_server.uri, Address.parse(f"models:/{name}/Production"))
+    resident = []
+    try:
+        version = registry.resolve().version
+        assert version
+        assert registry._asked
+        process = psutil.Process(registry._asked[0].pid)
+        for number in range(4):
+            into = tmp_path / str(number)
+            into.mkdir()
+            assert (registry.download(version, into) / "model.onnx").is_file()
+            resident.append(process.memory_full_info().uss / 2**20)
+    finally:
+        registry.close()
+    assert resident[-1] < resident[0] + 4  # megabytes

@@ -2,6 +2,9 @@
 
 import gzip
 import math
+import sys
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +93,24 @@ def test_words_are_read_as_written_and_the_same_words_make_the_same_bytes(tmp_pa
     lexicon.write(dict(reversed(WORDS.items())), tmp_path / "two.gz")
     assert dict(lexicon.read(tmp_path / "one.gz")) == WORDS
     assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
+
+
+def test_a_lexicon_is_opened_without_all_its_words_in_memory(tmp_path: Path) -> None:
+    letters = "abehnté"
+    words = {"".join(each): 1 + number for number, each in enumerate(product(letters, repeat=5))}
+    lexicon.write(words, tmp_path / "words.gz")
+    before = sys.getallocatedblocks()
+    most = 0
+
+    def watched() -> Iterator[tuple[str, int]]:
+        nonlocal most
+        for pair in lexicon.read(tmp_path / "words.gz"):
+            yield pair
+            most = max(most, sys.getallocatedblocks() - before)
+
+    opened = Lexicon(watched(), ALPHABET)
+    assert opened.mass(opened.start) == sum(words.values())
+    assert most < len(words) / 10  # objects of Python
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def soak(
     images: Most = 200,
     minutes: Annotated[float, typer.Option(min=0.1, help="At twice the load it bears.")] = 5.0,
     swaps: Annotated[int, typer.Option(min=0, help="Changes of version after that.")] = 50,
-    swap_minutes: Annotated[float, typer.Option(min=0.1, help="That they are spread over.")] = 3.0,
+    swap_minutes: Annotated[float, typer.Option(min=0.1, help="That they are spread over.")] = 5.0,
     cores: Cores = 2,
     page: Page = None,
 ) -> None:
