@@ -167,10 +167,10 @@ _ALL = (
     ),
     _pages(
         "poilus",
-        "HTR-United/CREMMA-AN-TestamentDePoilus",
-        "6d66f248d349bb26d679ffec1ed3b32c5b0edf96",
-        "c9b0768a896414571ea2777afac17ff6dd9a0827790639bd6d0891748a1c1978",
-        about="French wills 1914-18, many hands",
+        "HTR-United/CREMMA-AN-TestamentsDePoilus",
+        "8ffa4a8cd40f691d68f188e2ed1c6458bf2d6ec9",
+        "88df476eb473998270e65688e63d29aec9407d63b2120e6d53960fdbdec76a9e",
+        about="French wills 1898-1918, 146 hands",
         megabytes=340,
         licence=(
             "CREMMA-AN-TestamentDePoilus (HTR-United, CREMMA, Archives nationales), CC BY 4.0"
