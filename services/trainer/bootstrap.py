@@ -12,7 +12,7 @@ from recognizer.bundle import Bundle
 from recognizer.manifest import CARD
 from trainer.datasets.base import Dataset, comes_of, is_made
 from trainer.gate import Decision
-from trainer.registry import REAL, STARTER, Registry, Version
+from trainer.registry import GATE, REAL, STARTER, Registry, Version
 from trainer.tracking import EXPERIMENT
 
 log = logging.getLogger(__name__)
@@ -60,5 +60,11 @@ def learnt_by_starter(dataset: Dataset) -> bool:
 
 
 def trained(registry: Registry) -> list[Version]:
-    """Versions that were trained here."""
-    return [each for each in registry.versions() if each.tags.get(STARTER) != "true"]
+    """Versions that were trained here, to their end: the gate has judged them, or they are of many
+    among which a person chooses."""
+    ends = (f"{GATE}decision", "splits", "sweep")
+    return [
+        each
+        for each in registry.versions()
+        if each.tags.get(STARTER) != "true" and any(tag in each.tags for tag in ends)
+    ]

@@ -51,8 +51,7 @@ Reads images of single words, lines and pages of handwriting. Made {datetime.now
 | --- | --- | --- |
 {data}
 
-{_inherited(inherited)}Split lists are digested to `{corpus.digest()}`. A document never straddles
-splits.
+{_inherited(inherited)}Split lists are digested to `{corpus.digest()}`. {_apart(corpus)}
 
 ## Training
 
@@ -121,6 +120,13 @@ def _precision(precision: Precision | None) -> str:
         f"\n\nWhat is served {made}: CER of {precision.samples} validation images "
         f"{precision.eight_bits:.2%}, with 32 bits {precision.full:.2%}{kept}."
     )
+
+
+def _apart(corpus: Corpus) -> str:
+    if not corpus.straddling:
+        return "A document never straddles\nsplits."
+    names = ", ".join(corpus.straddling)
+    return f"Documents\nof {names} lie in several splits: its figures are too good."
 
 
 def _inherited(card: str) -> str:

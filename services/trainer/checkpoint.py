@@ -3,13 +3,15 @@
 import json
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from trainer.network import Crnn, plain
@@ -115,7 +117,45 @@ class Checkpoint:
         return file.read_text(encoding="utf-8") if file.is_file() else None
 
     def clear(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete the checkpoint. Raises `CheckpointError` where the folder is something else."""
+        if not self.folder.exists():
+            return
+        if self.folder.is_dir():
+            names = [each.name for each in self.folder.iterdir()]
+            if not names or any(map(_is_own, names)):
+                shutil.rmtree(self.folder, ignore_errors=True)
+                return
+        raise CheckpointError(
+            f"'{self.folder}' is there and is no checkpoint: it is left alone. Name a new folder."
+        )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other trainings out of the folder.
+
+        Raises:
+            CheckpointError: one is at work there.
+        """
+        folder = self.folder.resolve()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise CheckpointError(
+                f"Another training is at work in '{self.folder}'. Wait for its end, or give this "
+                "one another name."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _is_own(name: str) -> bool:
+    """Whether a checkpoint has such a file, be it whole or cut off while it was written."""
+    known = {STATE, f"{STATE}.new", BEST, RUN, *(f"new-{each}" for each in (MODEL, AVERAGE, BEST))}
+    return name in known or name.endswith((f"-{MODEL}", f"-{AVERAGE}"))
 
 
 def _seeds(model: Crnn) -> list[Any]:

@@ -12,8 +12,8 @@ from mlflow.exceptions import MlflowException
 
 from trainer.tracking import EXPERIMENT
 
-CURVES = ("train_loss", "val_loss", "val_cer", "val_wer", "val_edit_distance")
-HIGHER_IS_BETTER = ("_exact", "lines_per_second")
+CURVES = ("train_loss", "val_loss", "val_cer", "val_wer", "val_edit_distance", "val_accuracy")
+HIGHER_IS_BETTER = ("_exact", "_per_second", "_accuracy", "_accuracy_folded", "_fixed")
 
 Point = tuple[int, float]
 """An epoch, from 1, and a figure of it."""
@@ -51,10 +51,8 @@ class Row:
         known = [value for value in self.values if value is not None]
         if len(known) < 2 or len(set(known)) == 1:
             return set()
-        choose: Callable[[list[float]], float] = (
-            max if self.name.endswith(HIGHER_IS_BETTER) else min
-        )
-        return {index for index, value in enumerate(self.values) if value == choose(known)}
+        best = _best_of(self.name)(known)
+        return {index for index, value in enumerate(self.values) if value == best}
 
 
 def find(client: MlflowClient, named: str) -> Run:
@@ -129,6 +127,10 @@ def picture(runs: Sequence[Run], file: Path) -> None:
     figure.savefig(file)
 
 
+def _best_of(figure: str) -> Callable[[list[float]], float]:
+    return max if figure.endswith(HIGHER_IS_BETTER) else min
+
+
 def _run_of_version(client: MlflowClient, named: str) -> MlflowRun:
     name, _, number = named.removeprefix("models:/").rpartition("/")
     try:
@@ -161,5 +163,5 @@ def _whole(client: MlflowClient, run: MlflowRun) -> Run:
     figures.pop("learning_rate", None)
     for name, points in curves.items():
         if points:
-            figures[name] = min(value for _, value in points)
+            figures[name] = _best_of(name)([value for _, value in points])
     return Run(id_, run.info.run_name or id_[:8], dict(run.data.params), figures, curves)

@@ -4,6 +4,7 @@ import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from recognizer.alphabet import Alphabet
 from trainer.datasets.base import (
@@ -118,6 +119,17 @@ class Corpus:
             whole.update(f"[{split}]\n{self.split_list(split)}".encode())
         return whole.hexdigest()
 
+    @property
+    def straddling(self) -> list[str]:
+        """Sets of handwriting of which a document lies in several splits."""
+        found = []
+        for dataset in self.datasets:
+            documents = [{sample.document for sample in dataset.samples(each)} for each in SPLITS]
+            twice = any(one & other for one, other in combinations(documents, 2))
+            if twice and not is_made(dataset):
+                found.append(dataset.name)
+        return found
+
     def skipped(self) -> dict[str, int]:
         """`dataset: reason` -> how many entries were left out."""
         found = {
@@ -128,3 +140,12 @@ class Corpus:
         if self.unwritable:
             found["characters outside the alphabet"] = self.unwritable
         return found
+
+    def warnings(self) -> list[str]:
+        """What is amiss with it, a sentence each."""
+        left_out = [f"left out: {count}, {reason}" for reason, count in self.skipped().items()]
+        apart = [
+            f"{name}: documents lie in several splits, so its figures will be too good"
+            for name in self.straddling
+        ]
+        return [*left_out, *apart]

@@ -17,6 +17,7 @@ from PIL import Image
 from recognizer.alphabet import Alphabet
 from recognizer.bundle import Bundle, seal
 from recognizer.manifest import CARD, NETWORK, Golden, Input, Manifest
+from recognizer.manifest import NAME as MANIFEST
 from recognizer.recognizer import Recognizer
 from trainer.checkpoint import Checkpoint
 from trainer.datasets.base import Sample
@@ -59,13 +60,14 @@ def export_bundle(
         detector: what finds the lines of a page; None: pages are read without a trained one.
 
     Raises:
-        ExportError: Keras runs on a backend that exports no ONNX.
+        ExportError: Keras runs on a backend that exports no ONNX, or `path` is something else.
     """
     if keras.backend.backend() != "tensorflow":
         raise ExportError(
             "ONNX export needs TensorFlow. Train with `python -m trainer fit` here, then run "
             "`python -m trainer export` on the checkpoint with KERAS_BACKEND=tensorflow."
         )
+    refuse_other(path)  # before anything takes long
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".bundle-") as folder:
         new = Path(folder) / "bundle"
@@ -101,11 +103,26 @@ def with_golden(path: Path, manifest: Manifest) -> Bundle:
 
 
 def put(bundle: Bundle, path: Path) -> Bundle:
-    """Move a bundle that reads its golden images to where it belongs, over what lies there."""
+    """Move a bundle that reads its golden images to where it belongs, over a bundle there.
+
+    Raises:
+        ExportError: something else lies there.
+    """
+    refuse_other(path)
     Recognizer(bundle, threads=1).check()
     shutil.rmtree(path, ignore_errors=True)
     bundle.path.rename(path)
     return replace(bundle, path=path)
+
+
+def refuse_other(path: Path) -> None:
+    """Raises `ExportError` where there is something else than a bundle, which is left alone."""
+    if path.exists() and not (path / MANIFEST).is_file() and not _is_empty(path):
+        raise ExportError(f"'{path}' holds something else than a bundle: name a new folder.")
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
 
 
 def export_checkpoint(checkpoint: Checkpoint, path: Path) -> Bundle:
@@ -113,7 +130,7 @@ def export_checkpoint(checkpoint: Checkpoint, path: Path) -> Bundle:
     state = checkpoint.state()
     alphabet = Alphabet(state.alphabet)
     spec = Recipe(size=state.parameters["size"]).input()
-    best = min((epoch.val_cer for epoch in state.history), default=None)
+    best = min((epoch.val_cer for epoch in state.history if epoch.validated), default=None)
     read = f"{best:.2%}" if best is not None else "not measured"
     card = (
         f"# Handwriting recogniser, {state.parameters['size']}\n\n"

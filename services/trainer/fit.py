@@ -56,25 +56,26 @@ def fit(
         CheckpointError, DatasetError: each with a message for the user.
     """
     checkpoint = Checkpoint(folder)
-    base = Bundle.load(start) if start and not resume else None
-    known = base.alphabet if base else None
-    if resume:
-        known = Alphabet(checkpoint.state().alphabet)
-    corpus = Corpus.of(datasets, base=known)
-    for reason, count in corpus.skipped().items():
-        log.warning("left out: %d, %s", count, reason)
-    data = Data(corpus.digest(), corpus.alphabet, corpus.training(), corpus.validation())
-    network, origin = start_from(base, recipe, corpus.alphabet)
-    training = Training(
-        recipe,
-        data,
-        checkpoint,
-        resume=resume,
-        start=network,
-        origin=origin,
-        stopped=stopped,
-    )
-    origin = training.state.origin  # of a resumption, what it began with
-    log.info("training on %s: %d samples, %s", corpus.name, len(data.train), origin)
-    with Pipeline(recipe.input(), corpus.alphabet) as pipeline:
-        return training.run(_Logged(listener), pipeline)
+    with checkpoint.alone():
+        base = Bundle.load(start) if start and not resume else None
+        known = base.alphabet if base else None
+        if resume:
+            known = Alphabet(checkpoint.state().alphabet)
+        corpus = Corpus.of(datasets, base=known)
+        for warning in corpus.warnings():
+            log.warning("%s", warning)
+        data = Data(corpus.digest(), corpus.alphabet, corpus.training(), corpus.validation())
+        network, origin = start_from(base, recipe, corpus.alphabet)
+        training = Training(
+            recipe,
+            data,
+            checkpoint,
+            resume=resume,
+            start=network,
+            origin=origin,
+            stopped=stopped,
+        )
+        origin = training.state.origin  # of a resumption, what it began with
+        log.info("training on %s: %d samples, %s", corpus.name, len(data.train), origin)
+        with Pipeline(recipe.input(), corpus.alphabet) as pipeline:
+            return training.run(_Logged(listener), pipeline)

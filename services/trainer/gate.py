@@ -60,10 +60,14 @@ def frozen_sets(real: Sequence[Dataset]) -> dict[str, list[Sample]]:
     for dataset in real:
         samples = dataset.samples("val")
         if samples and not is_made(dataset):
-            # spread over the split, so that every document has its share
-            step = max(1, len(samples) // LARGEST_SET)
-            sets[dataset.name] = list(samples[::step][:LARGEST_SET])
+            sets[dataset.name] = spread(samples, LARGEST_SET)
     return sets
+
+
+def spread(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """At most so many, from the whole of a split: every document has its share."""
+    number = min(most, len(samples))
+    return [samples[index * len(samples) // number] for index in range(number)]
 
 
 def measure(bundle: Path, sets: Mapping[str, Sequence[Sample]]) -> dict[str, Evaluation]:
@@ -80,6 +84,7 @@ def decide(
     new_is_real: bool = True,
     incumbent_is_real: bool = False,
     divided: Sequence[str] = (),
+    incumbent_divided: Sequence[str] = (),
     corrected: Sequence[str] = (),
     reference: tuple[str, Mapping[str, float]] | None = None,
     force: bool = False,
@@ -98,6 +103,7 @@ def decide(
             not only lines made of fonts or of single characters.
         divided: sets that the new version learnt from in splits of its own. Either version may
             have been trained on what the other is judged by: no comparison is fair then.
+        incumbent_divided: likewise, of the current version, and among those compared on.
         corrected: sets of corrections that the new version learnt from.
         reference: number and CERs of the last version that had learnt from none; None is the
             incumbent.
@@ -119,6 +125,11 @@ def decide(
         fault = (
             f"It learnt from {', '.join(divided)} in splits of its own, so that what it is "
             f"compared on, it or version {incumbent} may have been trained on"
+        )
+    elif incumbent_divided:
+        fault = (
+            f"Version {incumbent} learnt from {', '.join(incumbent_divided)} in splits of its own, "
+            "and may have been trained on what both are compared on"
         )
     elif corrected and not held_out:  # fewer than it takes: `judging` has left them out
         fault = (

@@ -26,6 +26,7 @@ ARTIFACT = "bundle"  # the API looks for `artifacts/bundle` in a version's files
 GATE = "gate."
 REAL = "trained_on_real"
 STARTER = "starter"
+DIVIDED = "divided"
 
 DESCRIPTION = (
     "Reads handwriting: images of words, lines and pages to text. A CRNN with CTC; the "
@@ -49,6 +50,12 @@ class Version:
     def real(self) -> bool:
         """Whether it was trained on any writing by hand."""
         return self.tags.get(REAL) == "true"
+
+    @property
+    def divided(self) -> list[str]:
+        """Sets that it learnt from in splits of its own."""
+        names: list[str] = json.loads(self.tags.get(DIVIDED, "[]"))
+        return names
 
 
 class Registry:

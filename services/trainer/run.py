@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 
 import mlflow
 import numpy as np
-from mlflow.entities import RunStatus
+from mlflow.entities import LifecycleStage, RunStatus
+from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
 from recognizer.bundle import Bundle
@@ -22,10 +23,11 @@ from trainer.cores import limited
 from trainer.corpus import Corpus
 from trainer.datasets.base import Dataset, Sample
 from trainer.datasets.corrections import is_corrections
+from trainer.datasets.divided import is_divided
 from trainer.decoding.fitting import diagnose
 from trainer.evaluation import CHUNK
 from trainer.finish import Finished, finish
-from trainer.gate import SYNTHETIC, Decision, forgets
+from trainer.gate import SYNTHETIC, Decision, forgets, spread
 from trainer.metrics import Scores
 from trainer.network import Crnn
 from trainer.recipe import Recipe
@@ -104,17 +106,24 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
         CheckpointError, DatasetError, ExportError, RegistryError: each with a message for
             the user.
     """
+    if Path(plan.name).name != plan.name or plan.name in ("", ".", ".."):
+        raise CheckpointError(f"--name {plan.name!r}: it must be a plain name, without folders.")
     checkpoint = Checkpoint(settings.checkpoint_dir / plan.name)
+    with checkpoint.alone():
+        return _run(plan, settings, checkpoint, listener)
+
+
+def _run(plan: Plan, settings: Settings, checkpoint: Checkpoint, listener: Listener) -> Outcome:
     base = Bundle.load(plan.start) if plan.start else None
     corpus = Corpus.of(plan.datasets, base=base.alphabet if base else None)
     recipe = plan.recipe
     data = Data(corpus.digest(), corpus.alphabet, corpus.training(), corpus.validation())
     start, origin = start_from(base, recipe, corpus.alphabet)
     before = [np.array(each) for each in start.get_weights()] if start and plan.cautious else None
-    resumed = checkpoint.run_id() if plan.resume else None
     registry = Registry(settings.mlflow_tracking_uri, settings.address)
-    for reason, count in corpus.skipped().items():
-        log.warning("left out: %d, %s", count, reason)
+    resumed = _still_there(registry, checkpoint.run_id() if plan.resume else None)
+    for warning in corpus.warnings():
+        log.warning("%s", warning)
     training = Training(
         recipe,
         data,
@@ -140,14 +149,15 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
         Pipeline(recipe.input(), corpus.alphabet) as pipeline,
     ):
         checkpoint.keep_run_id(tracking.run_id)
-        if not plan.resume:
+        if tracking.run_id != resumed:
             tracking.start(corpus, recipe, origin)
         log.info("training on %s: %d samples, %s", corpus.name, len(data.train), origin)
         ending = training.run(_Reported(listener, tracking), pipeline)
         log.info("training ended: %s", ending)
+        interrupted = Outcome("interrupted", tracking.run_id)
         if ending == "interrupted":
             tracking.status = RunStatus.to_string(RunStatus.KILLED)
-            return Outcome(ending, tracking.run_id)
+            return interrupted
         if plan.only_train:
             return Outcome(ending, tracking.run_id)
         best = checkpoint.best()
@@ -168,7 +178,11 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
             base=base,
         )
         scores = _log(finished, test, tracking)
-        made_from = Origin(corpus.name, corpus.real, recipe.size, scores)
+        if plan.stopped():  # after the last epoch: a resumption begins here, with the checkpoint
+            tracking.status = RunStatus.to_string(RunStatus.KILLED)
+            return interrupted
+        divided = tuple(each.name for each in corpus.datasets if is_divided(each))
+        made_from = Origin(corpus.name, corpus.real, recipe.size, scores, divided)
         if plan.parent:
             # one that was killed between this and its end, and goes on, has its version already
             version = registry.of_run(tracking.run_id) or enter(
@@ -184,6 +198,20 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
             force=plan.force,
         )
         return Outcome(ending, tracking.run_id, version, decision, scores)
+
+
+def _still_there(registry: Registry, run_id: str | None) -> str | None:
+    """The run to go on in; None where somebody has deleted it: the checkpoint is worth more."""
+    if run_id is None:
+        return None
+    try:
+        if registry.client.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE:
+            return run_id
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    log.warning("MLflow has run %s no longer: the training goes on in a new one", run_id)
+    return None
 
 
 def _hold(
@@ -252,7 +280,6 @@ def _log_confidence(recognizer: Recognizer, samples: Sequence[Sample]) -> None:
     if not samples:
         return
     with TemporaryDirectory() as folder:
-        some = samples[:: max(1, len(samples) // MOST_DIAGNOSED)][:MOST_DIAGNOSED]
-        figures = diagnose(recognizer, some, Path(folder))
+        figures = diagnose(recognizer, spread(samples, MOST_DIAGNOSED), Path(folder))
         mlflow.log_artifacts(folder, "calibration")
     mlflow.log_metrics({f"test_{name}": value for name, value in figures.items()})

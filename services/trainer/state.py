@@ -18,6 +18,11 @@ class Epoch:
     learning_rate: float
     seconds: float
 
+    @property
+    def validated(self) -> bool:
+        """Whether there was anything to validate on: no loss is nothing otherwise."""
+        return self.val_loss > 0
+
     def summary(self) -> str:
         """The epoch in a line, for a log."""
         return (

@@ -1,9 +1,10 @@
 """A finished bundle becomes a version, and the gate decides whether it goes into production."""
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +21,7 @@ from trainer.datasets.divided import is_divided
 from trainer.evaluation import Evaluation
 from trainer.gate import Decision
 from trainer.metrics import Scores
-from trainer.registry import REAL, Registry, Version
+from trainer.registry import DIVIDED, REAL, Registry, Version
 from trainer.tracking import EXPERIMENT
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ class Origin:
     size: str | None = None
     scores: Scores | None = None
     """On its test splits, greedy decoder."""
+    divided: tuple[str, ...] = ()
+    """Sets that it learnt from in splits of its own."""
 
     @property
     def description(self) -> str:
@@ -47,6 +50,8 @@ class Origin:
         tags = {"datasets": self.data, REAL: str(self.real).lower()}
         if self.size:
             tags["size"] = self.size
+        if self.divided:
+            tags[DIVIDED] = json.dumps(self.divided)
         if self.scores:
             tags["test_cer"] = f"{self.scores.cer:.5f}"
             tags["test_wer"] = f"{self.scores.wer:.5f}"
@@ -104,8 +109,40 @@ def submit(
         RegistryError: the registry refuses.
     """
     check_names(datasets)  # before there is a version
-    incumbent = registry.current()
     version = enter(registry, bundle, origin)
+    while True:
+        incumbent = registry.current()
+        decision = _decided(registry, bundle, origin, datasets, data_dir, version, incumbent, force)
+        now = registry.current()
+        if not decision.promotes or _number(now) == _number(incumbent):
+            break
+        log.warning("production is version %s by now: comparing again", _number(now))
+    if decision.promotes and registry.address.kind == "version":
+        reason = f"MODEL_URI pins version {registry.address.value}. {decision.reason}"
+        decision = replace(decision, decision="rejected", reason=reason)
+    registry.record_gate(version.number, decision.as_dict())
+    mlflow.set_tags({f"gate.{key}": str(value) for key, value in decision.as_dict().items()})
+    if decision.promotes:
+        registry.promote(version.number)
+    log.info("gate: %s. %s", decision.decision, decision.reason)
+    return version, decision
+
+
+def _number(version: Version | None) -> str | None:
+    return version.number if version else None
+
+
+def _decided(
+    registry: Registry,
+    bundle: Bundle,
+    origin: Origin,
+    datasets: Sequence[Dataset],
+    data_dir: Path,
+    version: Version,
+    incumbent: Version | None,
+    force: bool,
+) -> Decision:
+    """What the gate says of a version beside the one in production."""
     corrections = [dataset.name for dataset in datasets if is_corrections(dataset)]
     sets = judging(datasets, data_dir)
     log.info("the gate compares on %s", ", ".join(f"{k} ({len(v)})" for k, v in sets.items()))
@@ -131,17 +168,15 @@ def submit(
         new_is_real=origin.real,
         incumbent_is_real=incumbent.real if incumbent else False,
         divided=[dataset.name for dataset in datasets if is_divided(dataset)],
+        incumbent_divided=[
+            name for name in (incumbent.divided if incumbent else ()) if name in new
+        ],
         corrected=corrections,
         reference=reference,
         force=force,
     )
-    registry.record_gate(version.number, decision.as_dict())
     mlflow.log_dict({"new": new, "current": current, **decision.as_dict()}, "gate.json")
-    mlflow.set_tags({f"gate.{key}": str(value) for key, value in decision.as_dict().items()})
-    if decision.promotes and registry.address.kind != "version":
-        registry.promote(version.number)
-    log.info("gate: %s. %s", decision.decision, decision.reason)
-    return version, decision
+    return decision
 
 
 def _cers(found: Mapping[str, Evaluation]) -> dict[str, float]:

@@ -1,8 +1,10 @@
 """One MLflow run of a training: parameters, figures by epoch, pictures, lists, log."""
 
+import hashlib
 import json
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -68,8 +70,8 @@ class Tracking:
 
     def test(self, name: str, evaluation: Evaluation) -> None:
         """Scores of one dataset's test split, with its readings and errors."""
-        scores, folder_name = evaluation.scores, name.replace("/", "-")
-        prefix = "test" if name == "all" else f"test.{folder_name}"
+        scores = evaluation.scores
+        prefix = "test" if name == "all" else f"test.{_key(name)}"
         mlflow.log_metrics(
             {
                 f"{prefix}_cer": scores.cer,
@@ -147,6 +149,14 @@ def _log_file(file: Path) -> None:
     except Exception:  # MLflow's stores each raise their own where there is none
         before = ""
     mlflow.log_text(before + file.read_text(encoding="utf-8"), LOG)
+
+
+def _key(name: str) -> str:
+    """A dataset in the name of a figure, where MLflow takes letters, digits and few signs."""
+    key = re.sub(r"[^\w.\- ]", "-", name)
+    if key == name.replace("/", "-"):
+        return key
+    return f"{key}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"  # another may have the same
 
 
 @contextmanager

@@ -178,3 +178,34 @@ def test_a_damaged_network_is_named(tmp_path: Path, model: Any, damage: str) -> 
     ) as e:
         load_model(file)
     assert len(str(e.value).splitlines()) == 1
+
+
+def test_a_folder_of_other_things_is_never_cleared(tmp_path: Path) -> None:
+    from trainer.checkpoint import Checkpoint, CheckpointError
+
+    kept = tmp_path / "letters" / "lines.tsv"
+    kept.parent.mkdir()
+    kept.write_text("a.png")
+    for folder in (kept.parent, tmp_path, kept):
+        with pytest.raises(CheckpointError, match="is no checkpoint"):
+            Checkpoint(folder).clear()
+    assert kept.read_text() == "a.png"
+    # what a kill within the first checkpoint leaves is one
+    cut_off = tmp_path / "cut-off" / "new-average.npz"
+    cut_off.parent.mkdir()
+    cut_off.touch()
+    Checkpoint(cut_off.parent).clear()
+    assert not cut_off.exists()
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
+    from trainer.checkpoint import Checkpoint, CheckpointError
+
+    first, second = Checkpoint(tmp_path / "run"), Checkpoint(tmp_path / "run")
+    with first.alone():
+        with pytest.raises(CheckpointError, match="Another training is at work"), second.alone():
+            raise AssertionError
+        with Checkpoint(tmp_path / "other").alone():
+            pass
+    with second.alone():
+        pass

@@ -109,3 +109,14 @@ def test_the_command(make: Make, mlflow_server: Mlflow, tmp_path: Path) -> None:
     alone = CliRunner().invoke(app, ["compare", runs[0]], env=env)
     assert alone.exit_code == 1
     assert "two runs or more" in alone.output
+
+
+def test_of_accuracies_the_highest_is_the_best(make: Make, client: MlflowClient) -> None:
+    made = [make(name, (0.5, 0.4)) for name in ("a", "b")]
+    for run, accuracies in zip(made, ((0.7, 0.9, 0.8), (0.7, 0.8, 0.85)), strict=True):
+        client.log_metric(run, "test_accuracy", accuracies[-1])
+        for epoch, value in enumerate(accuracies, 1):
+            client.log_metric(run, "val_accuracy", value, step=epoch)
+    rows = {row.name: row for row in scores([find(client, run) for run in made])}
+    assert rows["val_accuracy"].values == [0.9, 0.85]  # the best epoch's
+    assert (rows["val_accuracy"].best, rows["test_accuracy"].best) == ({0}, {1})

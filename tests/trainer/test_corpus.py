@@ -100,3 +100,11 @@ def test_sets_at_hand_are_found_by_what_lies_in_their_folders(tmp_path: Path) ->
     (tmp_path / "something-else").mkdir()
     assert [dataset.name for dataset in at_hand(tmp_path)] == ["lines/letters", "page/pages"]
     assert at_hand(tmp_path / "missing") == []
+
+
+def test_documents_in_several_splits_are_named(tmp_path: Path) -> None:
+    torn = ("a.png\ttrain\tcab\tletter 1", "a.png\ttest\tbac\tletter 1")
+    whole = ("a.png\ttrain\tcab\tletter 1", "a.png\ttest\tbac\tletter 2")
+    corpus = Corpus.of([lines(tmp_path / "torn", *torn), lines(tmp_path / "whole", *whole)])
+    assert corpus.straddling == ["lines/torn"]
+    assert any(each.startswith("lines/torn: documents lie") for each in corpus.warnings())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from trainer.datasets.base import DatasetError
 from trainer.datasets.page import PageDataset
 from trainer.detector.bundled import DETECTOR, detector_of, with_detector
 from trainer.detector.composing import compose
+from trainer.detector.evaluation import evaluate
 from trainer.detector.pages import Page, crop, page_files
 from trainer.detector.scores import Found, compare
 from trainer.detector.targets import targets
@@ -163,6 +165,23 @@ def test_pages_are_read_and_scored(tree: Path, tmp_path: Path, bundle: Callable[
     assert done.exit_code == 0, done.output
     assert "100.0%" in done.output  # recall of bars on plain paper
     assert sorted(file.name for file in tmp_path.glob("*.png")) == ["p2.png", "p5.png"]
+
+
+def test_lines_that_nobody_transcribed_are_found_and_not_read(
+    tmp_path: Path, bundle: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [((40, y), (360, y)) for y in (80, 140, 200)]
+    texts = ("hello", "", "hello")
+    written = [Written(text, baseline=place) for text, place in zip(texts, places, strict=True)]
+    write_page(tmp_path, "half", written)
+    files = page_files(PageDataset(tmp_path), "train")
+    recognizer = Recognizer.load(bundle("a"))
+    read = SimpleNamespace(text="hallo")
+    monkeypatch.setattr(recognizer, "read", lambda images, **_: [read for _ in images])
+    scores = evaluate(recognizer, files)
+    assert (scores.found.matched, scores.found.wanted) == (3, 3)
+    assert (scores.characters, scores.page_characters) == (10, 11)
+    assert (scores.line_errors, scores.page_errors) == (2, 2)
 
 
 def test_a_split_without_pages_is_said(tmp_path: Path, bundle: Callable[..., Path]) -> None:

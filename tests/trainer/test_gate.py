@@ -83,7 +83,7 @@ def test_the_frozen_set_is_the_same_every_time_and_of_fonts_never_trained_on() -
     assert not trained & {sample.document for sample in first["synthetic"]}
 
 
-@pytest.mark.parametrize("size", [7, LARGEST_SET, 5 * LARGEST_SET])
+@pytest.mark.parametrize("size", [7, LARGEST_SET, LARGEST_SET + 150, 5 * LARGEST_SET])
 def test_a_real_set_joins_the_frozen_set_with_samples_from_all_over_it(
     size: int, tmp_path: Path
 ) -> None:
@@ -92,3 +92,13 @@ def test_a_real_set_joins_the_frozen_set_with_samples_from_all_over_it(
     assert len(chosen) == min(size, LARGEST_SET)
     samples = dataset.samples("val")
     assert samples.index(chosen[-1]) >= size * 0.9 - 1
+    assert len({sample.text for sample in chosen}) == len(chosen)
+
+
+def test_a_version_of_a_fold_in_production_makes_no_fair_comparison() -> None:
+    cers = {"synthetic": 0.1, "lines/mine": 0.2}
+    decision = decide(cers, cers, incumbent="3", incumbent_divided=["lines/mine"])
+    assert decision.decision == "rejected"
+    assert "Version 3 learnt from lines/mine in splits of its own" in decision.reason
+    forced = decide(cers, cers, incumbent="3", incumbent_divided=["lines/mine"], force=True)
+    assert forced.decision == "forced"

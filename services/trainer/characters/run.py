@@ -92,8 +92,16 @@ def _log_beginning(
 
 
 def _log_epochs(history: list[CharacterEpoch]) -> None:
+    log.info("%s", history[-1].summary())
+    try:
+        _tell(history)
+    except Exception as error:  # MLflow raises its own, those of requests and OSErrors
+        # a training must not hang on a server; the next epoch draws all curves
+        log.warning("MLflow did not take epoch %d: %s", history[-1].number, error)
+
+
+def _tell(history: list[CharacterEpoch]) -> None:
     newest = history[-1]
-    log.info("%s", newest.summary())
     mlflow.log_metrics(
         {
             "train_loss": newest.train_loss,

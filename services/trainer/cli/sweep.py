@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.cli.common import app, console, reported, settings
+from trainer.cli.common import Failure, app, console, reported, settings
 from trainer.cli.studies import (
     GB,
     MEMORY_PER_RUN,
@@ -60,7 +60,10 @@ def sweep(
         from trainer.sweep import command, read
 
         wanted = read(file)
-        check_names(open_dataset(source, known.data_dir) for source in wanted.dataset)
+        opened = [open_dataset(source, known.data_dir) for source in wanted.dataset]
+        check_names(opened)
+        if not any(each.samples("val") for each in opened):
+            raise Failure("No dataset has a validation split: there is nothing to choose by.")
         with console.status("Starting Ray ..."):
             from trainer.cluster import share, started
             from trainer.study import Study, ranked, rows_of

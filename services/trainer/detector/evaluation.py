@@ -1,6 +1,7 @@
 """Pages read from end to end, beside the lines that people marked on them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from recognizer.layout import Points
 from recognizer.page import FoundLine
 from recognizer.recognizer import Decoder, Recognizer
 from trainer.detector.pages import Page, PageFile
-from trainer.detector.scores import Found, compare
+from trainer.detector.scores import Found, compare, lie_on
 
 BOUND, BASELINE, GIVEN = (40, 40, 220), (220, 120, 20), (60, 180, 60)
 """Colours of pictures, each as blue, green and red."""
@@ -64,7 +65,8 @@ def evaluate(
 ) -> PageScores:
     """Find and read the lines of pages whose lines and texts are known.
 
-    Lines without text or outline are no part of it.
+    Lines without an outline are no part of it. Those that nobody transcribed count as found or
+    missed, and what is read there counts for nothing.
 
     Args:
         pictures: a folder for a picture of each page: found in red, marked in green.
@@ -91,14 +93,16 @@ def _read(
     usual = usual_reach(page.lines, height)
     given, truths = [], []
     for line, text in zip(page.lines, page.texts, strict=True):
-        try:
-            given.append(cut(page.pixels, line, usual).pixels)
-            truths.append(text)
-        except CutError:
-            continue
+        with suppress(CutError):
+            if text:
+                given.append(cut(page.pixels, line, usual).pixels)
+                truths.append(text)
+    untold = [line for line, text in zip(page.lines, page.texts, strict=True) if not text]
+    without = lie_on([each.line for each in found], untold, (height, width))
+    told = [each for each, out in zip(found, without, strict=True) if not out]
     texts = [
         [reading.text for reading in recognizer.read(images, level="line", decoder=decoder)]
-        for images in ([each.strip.pixels for each in found], given)
+        for images in ([each.strip.pixels for each in told], given)
     ]
     truth, read = "\n".join(truths), "\n".join(texts[0])
     return PageScores(

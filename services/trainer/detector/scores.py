@@ -47,18 +47,27 @@ def compare(found: Sequence[Line], wanted: Sequence[Line], shape: tuple[int, int
     Args:
         shape: height and width of the page, in pixels of the lines.
     """
-    scale = min(1.0, FINEST / max(shape))
-    size = (int(shape[0] * scale) + 1, int(shape[1] * scale) + 1)
-    masks = [_mask(line.polygon, size, scale) for line in found]
+    masks = _masks(found, shape)
     matched = 0
-    for line in wanted:
-        mask = _mask(line.polygon, size, scale)
+    for mask in _masks(wanted, shape):
         # above a half no polygon can match two others that are apart
         best = max(range(len(masks)), key=lambda index: _overlap(masks[index], mask), default=None)
         if best is not None and _overlap(masks[best], mask) >= LEAST:
             matched += 1
             del masks[best]
     return Found(matched, len(found), len(wanted))
+
+
+def lie_on(found: Sequence[Line], lines: Sequence[Line], shape: tuple[int, int]) -> list[bool]:
+    """Of each found line, whether it matches one of these. `shape`: see `compare`."""
+    masks = _masks(lines, shape)
+    return [any(_overlap(mask, each) >= LEAST for mask in masks) for each in _masks(found, shape)]
+
+
+def _masks(lines: Sequence[Line], shape: tuple[int, int]) -> list[NDArray[np.bool_]]:
+    scale = min(1.0, FINEST / max(shape))
+    size = (int(shape[0] * scale) + 1, int(shape[1] * scale) + 1)
+    return [_mask(line.polygon, size, scale) for line in lines]
 
 
 def _mask(polygon: Points, size: tuple[int, int], scale: float) -> NDArray[np.bool_]:
