@@ -24,6 +24,8 @@ Image = bytes | str | Path
 
 TOGETHER = 16
 """Images in one request of `read_many`."""
+MOST_BYTES = 40_000_000
+"""Of the images in one request; a larger one goes alone. Services take 50 MB, unless told other."""
 
 LONGEST_WAIT = 30.0
 _BUSY = frozenset({429, 502, 503, 504})
@@ -315,12 +317,14 @@ def _file(image: Image) -> tuple[str, bytes]:
 def _groups(images: Iterable[Image]) -> Iterator[tuple[int, list[Image]]]:
     """Some at a time, and the number of the first."""
     some: list[Image] = []
-    count = 0
+    count = held = 0
     for image in images:
-        some.append(image)
-        if len(some) == TOGETHER:
+        size = len(image) if isinstance(image, bytes) else Path(image).stat().st_size
+        if some and (len(some) == TOGETHER or held + size > MOST_BYTES):
             yield count, some
-            count, some = count + len(some), []
+            count, some, held = count + len(some), [], 0
+        some.append(image)
+        held += size
     if some:
         yield count, some
 

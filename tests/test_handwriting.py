@@ -8,6 +8,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+import handwriting
 from api.keys import make
 from bundles import bars, make_bundle
 from calls import fill_cache
@@ -72,6 +73,16 @@ def test_many_images_take_several_requests_and_keep_their_order(client: Client) 
     assert broken.problem
     assert broken.problem.type == "urn:handwriting:problem:unsupported-image"
     assert [item.reading.text for item in items if item.reading] == texts
+
+
+def test_large_images_take_a_request_each(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    send = client._send
+    monkeypatch.setattr(handwriting, "MOST_BYTES", 2 * len(bars("aaa")))
+    monkeypatch.setattr(client, "_send", lambda call: sent.append(len(call["files"])) or send(call))
+    items = list(client.read_many([bars("aaa")] * 3 + [bars("aaa") + bytes(5000)] + [bars("a")]))
+    assert [item.reading.text for item in items if item.reading] == [*["aaa"] * 4, "a"]
+    assert sent == [2, 1, 1, 1]
 
 
 async def test_the_same_for_an_event_loop(key_and_api: tuple[str, Api]) -> None:

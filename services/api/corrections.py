@@ -3,8 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio.to_thread
@@ -34,6 +34,7 @@ KNOWN_SECONDS = 10.0
 """How long a listing is believed: others write to the same place."""
 SWEEP_SECONDS = 3600.0
 RETRY_SECONDS = 5
+TURN_SECONDS = 5.0
 THREADS = 4
 
 
@@ -83,7 +84,7 @@ class Keeper:
             correction = _parsed(text)
             _check_places(correction, *size)
             # one at a time, or all of many at once would find room for the last of them
-            with self._saving:
+            with self._one_saves():
                 if time.monotonic() - self._listed_at > KNOWN_SECONDS:
                     self._entries()
                 if self._bytes + len(image) > self._most:
@@ -101,6 +102,19 @@ class Keeper:
             )
 
         return await self._do(save)
+
+    @contextmanager
+    def _one_saves(self) -> Iterator[None]:
+        """Its turn to save; not for ever, where the place does not answer those before."""
+        if not self._saving.acquire(timeout=TURN_SECONDS):
+            raise CorrectionsUnavailableError(
+                "The place for corrections is slow to answer; nothing was changed.",
+                retry_after=RETRY_SECONDS,
+            )
+        try:
+            yield
+        finally:
+            self._saving.release()
 
     async def delete(self, id: str) -> None:
         """Remove one.

@@ -133,6 +133,9 @@ UNAUTHORIZED = Kind(401, "no-key", "A valid API key is needed")
 CLIENT_GONE = Kind(499, "client-gone", "The client went away")  # the status that nginx logs
 INTERNAL = Kind(500, "internal-error", "The service failed")
 
+MOST_FIELDS = 10
+"""That an answer complains of."""
+
 KINDS: dict[type[Exception], Kind] = {
     UnreadableImageError: Kind(400, "unreadable-image", "The image cannot be read"),
     BadBase64Error: Kind(400, "bad-base64", "The text is not base64"),
@@ -207,6 +210,8 @@ def add_handlers(app: FastAPI) -> None:
             if methods:
                 allowed = ", ".join(sorted(method.upper() for method in methods))
                 error.headers = {**(error.headers or {}), "Allow": allowed}
+        if isinstance(error.__cause__, ClientDisconnect):  # the framework says that it is a 400
+            error = ClientGoneError("The client closed the connection within its request.")
         return answer(error, request)
 
     answered: list[type[Exception]] = [HTTPException, *KINDS]
@@ -241,7 +246,7 @@ def _fields(error: Exception) -> list[FieldProblem] | None:
     if isinstance(error, FieldError):
         return [FieldProblem(field=error.field, problem=str(error))]
     if isinstance(error, RequestValidationError):
-        return [_field(each) for each in error.errors()]
+        return [_field(each) for each in error.errors()[:MOST_FIELDS]]
     return None
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, Literal, TextIO
 
 import structlog
-from structlog.typing import Processor, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -28,7 +28,7 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
     rendered: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if form == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [_visible, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     structlog.configure(
         processors=[*shared, *rendered, _encoded],
@@ -52,6 +52,16 @@ class _Lines:
             sys.stderr.buffer.flush()
 
     debug = info = warning = error = critical = log = msg
+
+
+def _visible(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Paths of requests are anybody's: what moves the cursor of a terminal is written out."""
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable() and key != "exception":
+            event[key] = "".join(
+                each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in value
+            )
+    return event
 
 
 def _encoded(_logger: WrappedLogger, _method: str, line: Any) -> bytes:

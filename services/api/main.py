@@ -10,7 +10,7 @@ from api.documentation import DESCRIPTION, TAGS
 from api.door import Door
 from api.headers import Cors, SecurityHeaders
 from api.keys import KeyCheck
-from api.middleware import BodyLimit, Telemetry
+from api.middleware import BodyLimit, Heads, Telemetry
 from api.registry import Registry
 from api.routes import IMAGES, PATHS, ROUTERS, predict_url
 from api.service import Service
@@ -43,6 +43,7 @@ def create_app(
     app.state.service = service
     errors.add_handlers(app)
     others = {"/predict/batch": settings.max_batch_bytes}
+    app.add_middleware(Heads)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes, paths=others)
     limits = dict.fromkeys(IMAGES, settings.max_upload_bytes) | others
     app.add_middleware(Door, admission=service.admission, paths=limits)

@@ -14,11 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import TooManyBytesError, answer
 from api.metrics import Metrics
-from api.uploads import body_limit, promised
+from api.uploads import body_limit
 
 REQUEST_ID = "X-Request-ID"
 BODY_SECONDS = 60.0
-"""For a body that comes in several pieces: one that takes longer keeps others from being sent."""
+"""For a body to come: one that takes longer keeps others from being sent."""
 
 log = structlog.get_logger("api.access")
 
@@ -96,6 +96,18 @@ class Telemetry:
         )
 
 
+class Heads:
+    """Answers HEAD as GET: the server leaves out the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)
+
+
 class BodyLimit:
     """413 as soon as a body is known to be too long, before it is parsed or kept; 408 if slow.
 
@@ -121,8 +133,7 @@ class BodyLimit:
             return
         received = 0
         now = asyncio.get_running_loop().time
-        # a small body has no time limit before a first piece has come and is not the last
-        until = now() + BODY_SECONDS if promised(scope["headers"], limit) else None
+        until: float | None = now() + BODY_SECONDS
 
         async def receive_some() -> Message:
             nonlocal received, until

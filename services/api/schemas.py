@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.examples import IMAGE, IMAGE_URL
+from recognizer.strict import Strict
 
 AskedLevel = Literal["auto", "word", "line", "page"]
 ReadLevel = Literal["word", "line", "page"]
@@ -24,11 +25,10 @@ Point = Annotated[tuple[int, int], Field(examples=[(12, 40)])]
 Text = Annotated[str, Field(examples=["hello"])]
 
 
-class ImageBody(BaseModel):
+class ImageBody(Strict):
     """The body of `POST /predict/json`: `image` or `url`."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "oneOf": [{"required": ["image"]}, {"required": ["url"]}],
             "examples": [{"image": IMAGE}],

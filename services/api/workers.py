@@ -54,6 +54,7 @@ class _Workers:
 
     def __init__(self, settings: Settings, sockets: Sequence[socket.socket], folder: Path) -> None:
         from api import logs, memory, work  # what they share
+        from recognizer import image
 
         logs.configure(settings.log_level, settings.log_format)
         self._settings = settings
@@ -63,6 +64,8 @@ class _Workers:
         self._context = multiprocessing.get_context("fork")
         self._running: dict[int, tuple[BaseProcess, Connection, float]] = {}
         self._kill_at: float | None = None
+        self._due: dict[int, float] = {}  # workers that could not be started, and when to try again
+        image.take_turns(folder / "turn")
         memory.look_no_more()
 
     def run(self) -> None:
@@ -73,8 +76,11 @@ class _Workers:
         log.info(
             "listening", workers=len(self._sockets), address=self._sockets[0].getsockname()[:2]
         )
-        while self._running:
+        while self._running or (self._due and self._kill_at is None):
             wait([process.sentinel for process, _, _ in self._running.values()], timeout=0.2)
+            for number, when in list(self._due.items()):
+                if time.monotonic() > when:
+                    self._start(number)
             for number, (process, _, _) in list(self._running.items()):
                 if not process.is_alive():
                     self._ended(number)
@@ -95,11 +101,18 @@ class _Workers:
                 continue  # it has ended
 
     def _start(self, number: int) -> None:
-        """Start a worker, unless a signal has come; one that comes meanwhile waits."""
+        """Start a worker, unless a signal has come; one that comes meanwhile waits.
+
+        Where the system has no room for it now, it is tried again: the others go on.
+        """
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        self._due.pop(number, None)
         try:
             if self._kill_at is None:
                 self._fork(number)
+        except OSError as error:
+            log.error("a worker cannot be started", error=str(error))
+            self._due[number] = time.monotonic() + LEAST_SECONDS
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
@@ -114,8 +127,13 @@ class _Workers:
             args=(self._settings, self._folder, number, self._sockets[number], its, not_its),
             name=f"worker-{number}",
         )
-        process.start()
-        its.close()
+        try:
+            process.start()
+        except OSError:
+            orders.close()
+            raise
+        finally:
+            its.close()
         self._running[number] = process, orders, time.monotonic()
 
     def _ended(self, number: int) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from recognizer.alphabet import normalise
+from recognizer.strict import Strict
 
 MOST_LINES = 1000
 MOST_CHARACTERS = 1000
@@ -32,10 +33,10 @@ Points = Annotated[tuple[Point, ...], Field(max_length=MOST_POINTS, fail_fast=Tr
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS), AfterValidator(_text)]
 
 
-class CorrectedLine(BaseModel):
+class CorrectedLine(Strict):
     """A line that a person has checked, where it lies in pixels of the upright image."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     box: Annotated[
         tuple[Coordinate, Coordinate, Coordinate, Coordinate],
@@ -63,10 +64,10 @@ class UsedModel(BaseModel):
     version: Annotated[str, Field(max_length=200, examples=["2"])]
 
 
-class Correction(BaseModel):
+class Correction(Strict):
     """What a person makes of one reading of one image."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     lines: Annotated[
         tuple[CorrectedLine, ...],

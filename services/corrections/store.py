@@ -135,8 +135,8 @@ class Store:
         with _reported("cannot be listed"):
             found = [
                 Entry(each["path"].removesuffix(SUFFIX), each["size"], each["last_modified"])
-                for some in self._objects.list()
-                for each in some
+                # not what lies below, such as the lost+found of a disk, which nobody may read
+                for each in self._objects.list_with_delimiter()["objects"]
                 if _ID.fullmatch(each["path"].removesuffix(SUFFIX))
             ]
         return sorted(found, key=lambda each: each.saved_at, reverse=True)

@@ -5,6 +5,8 @@ import io
 import threading
 import traceback
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +18,16 @@ from recognizer.levels import percentiles
 Gray = NDArray[np.uint8]
 """Gray image, shape (height, width), 0 black to 255 white."""
 
-LARGE = 16_000_000
-"""Pixels above which images are unpacked one at a time, an A4 page at 400 dpi being less."""
+LARGE = 4_000_000
+"""Pixels above which a process unpacks images one at a time."""
+HUGE = 16_000_000
+"""Pixels above which all processes do that together (`take_turns`): more than an A4 page at 400
+dpi has."""
 
-# A kilobyte can hold 50 million pixels of one colour, and unpacked they take up to ten bytes
+# A kilobyte can hold 50 million pixels of one colour, and unpacked they take up to thirteen bytes
 # each: a few such files at once would fill the memory of a container.
 _one_large = threading.Lock()
+_turns: Path | None = None
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 50_000_000
@@ -101,8 +107,31 @@ def _checked(image: Image.Image, max_pixels: int) -> Gray:
         )
     if _tile(image) > max_pixels:
         raise ImageTooLargeError("The tiles of this TIFF are too large to be read here.")
-    with _one_large if width * height > LARGE else contextlib.nullcontext():
+    with _turn(width * height):
         return _unpacked(image)
+
+
+def take_turns(file: Path | None) -> None:
+    """Let all processes that name this file unpack huge images one after another.
+
+    Whoever dies meanwhile gives its turn back. For systems with `fcntl`; None ends it.
+    """
+    global _turns
+    _turns = file
+
+
+@contextlib.contextmanager
+def _turn(pixels: int) -> Iterator[None]:
+    if pixels <= LARGE:
+        yield
+        return
+    with _one_large, contextlib.ExitStack() as held:
+        if _turns is not None and pixels > HUGE:
+            import fcntl
+
+            # closing the file gives the turn back
+            fcntl.flock(held.enter_context(_turns.open("wb")), fcntl.LOCK_EX)
+        yield
 
 
 def _unpacked(image: Image.Image) -> Gray:

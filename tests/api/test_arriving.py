@@ -96,7 +96,7 @@ async def test_a_body_that_comes_alone_may_be_of_any_size(
         assert (await client.post("/predict", files=image())).status_code == 200
 
 
-@pytest.mark.parametrize("length", [None, 1000, 2 * MEGABYTE])
+@pytest.mark.parametrize("length", [None, 100, 1000, 2 * MEGABYTE])
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/predict/json"])
 async def test_a_body_that_does_not_come_is_waited_for_a_while(
     client: httpx.AsyncClient,

@@ -139,3 +139,23 @@ async def test_a_wrong_method(client: httpx.AsyncClient) -> None:
     answer = await client.get("/predict/json")
     assert "POST" in problem(answer, 405, "method-not-allowed")["detail"]
     assert answer.headers["allow"] == "POST"
+
+
+async def test_of_many_unknown_fields_one_is_named(client: httpx.AsyncClient) -> None:
+    body = {"image": "aa", **{str(number): number for number in range(20_000)}}
+    answer = await client.post("/predict/json", json=body)
+    errors = problem(answer, 422, "invalid-request")["errors"]
+    assert [each["field"] for each in errors] == ["body.0"]
+    assert len(answer.content) < 1000
+    few = await client.post("/predict/json", json={"picture": "aa"})
+    assert few.json()["errors"][0]["field"] == "body.picture"
+
+
+@pytest.mark.parametrize("path", ["/health/ready", "/", "/model", "/page/main.js"])
+async def test_whoever_asks_for_the_head_alone_gets_it(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    head, whole = await client.head(path), await client.get(path)
+    assert head.status_code == whole.status_code == 200
+    assert head.headers["content-type"] == whole.headers["content-type"]
+    assert (await client.head("/predict")).status_code == 405

@@ -90,6 +90,14 @@ def test_there_is_nothing_under_other_names(store: Store, id: str) -> None:
             ask(id)
 
 
+def test_what_lies_below_is_not_looked_at(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    saved = store.save(b"an image", correction())
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "lost+found" / "loop").symlink_to(tmp_path)  # it cannot be walked through
+    assert [each.id for each in store.entries()] == [saved.record.id]
+
+
 def test_what_is_old_is_removed(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     old = store.save(b"old", correction()).record

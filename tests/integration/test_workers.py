@@ -1,8 +1,10 @@
 """Several processes that answer at one address: one dies, all change version, all are stopped."""
 
 import asyncio
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +18,7 @@ import httpx
 import psutil
 import pytest
 
+from api import workers as keeping
 from bundles import bars, make_bundle
 from calls import fill_cache
 from servers import Api, Mlflow, wait
@@ -231,3 +234,23 @@ def test_a_second_start_at_the_same_address_says_so(api: Api) -> None:
     says = f"API_HOST=127.0.0.1 API_PORT={port}: Address already in use"
     assert done.stderr.splitlines() == [says]
     assert read(api) == ("aa", "1")
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = keeping._Workers.__new__(keeping._Workers)
+    keeper._running, keeper._due, keeper._kill_at = {}, {}, None
+    tried: list[int] = []
+
+    def fork(number: int) -> None:
+        tried.append(number)
+        if len(tried) < 3:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        keeper._kill_at = time.monotonic() + 60  # else it would keep the one that is missing
+
+    monkeypatch.setattr(keeper, "_fork", fork)
+    monkeypatch.setattr(keeping, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(keeping, "SIGNALS", ())
+    with socket.socket() as listener:
+        keeper._sockets = [listener]
+        keeper.run()
+    assert tried == [0, 0, 0]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pictures import encode, every_format, gif, orientation, page, png, promising, tiff
+from recognizer import image
 from recognizer.errors import (
     ImageError,
     ImageTooLargeError,
@@ -429,6 +430,49 @@ def test_large_images_are_unpacked_one_at_a_time(tmp_path: Path) -> None:
 
     # one takes 80 MB as it is and as much again while it is turned to gray
     assert most(4) < most(1) + 60_000
+
+
+TURN = """
+import sys, time
+from pathlib import Path
+from recognizer import image
+
+image.take_turns(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+began = time.monotonic()
+with image._turn(int(sys.argv[2])):
+    time.sleep(0.5)
+print(began, time.monotonic())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="turns are taken on Linux alone")
+@pytest.mark.parametrize(("pixels", "apart"), [(image.HUGE + 1, True), (image.HUGE, False)])
+def test_processes_unpack_huge_images_one_after_another(
+    pixels: int, apart: bool, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", TURN, str(tmp_path / "turn"), str(pixels)]
+    running = [
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": str(SERVICES)},
+        )
+        for _ in range(2)
+    ]
+    for each in running:
+        assert each.stdout
+        assert each.stdout.readline() == "ready\n"
+    for each in running:
+        assert each.stdin
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    spans = [each.communicate(timeout=60)[0].split() for each in running]
+    began, ended = ([float(span[at]) for span in spans] for at in (0, 1))
+    assert (max(ended) - min(began) > 0.95) == apart
 
 
 QUIET = """

@@ -1,16 +1,17 @@
 // The API key, where the service wants one: kept for this tab, sent as X-API-Key.
 
 import { byId } from "./elements.js";
+import { thisTab } from "./store.js";
 
 const STORE = "handwriting.key";
 
 let asking = null;
 let refused = false;
 
-export const key = () => sessionStorage.getItem(STORE);
+export const key = () => thisTab.get(STORE);
 
 export function forgetKey() {
-  sessionStorage.removeItem(STORE);
+  thisTab.remove(STORE);
 }
 
 /** Whether somebody said "not now": what runs by itself does not ask again. */
@@ -41,7 +42,7 @@ function ask(wrong) {
     byId("key-form").onsubmit = (event) => {
       event.preventDefault();
       // what no header can hold is no key of this service
-      sessionStorage.setItem(STORE, field.value.trim().replace(/[^\x21-\x7e]/g, "?"));
+      thisTab.set(STORE, field.value.trim().replace(/[^\x21-\x7e]/g, "?"));
       end(true);
     };
     byId("key-later").onclick = () => end(false);

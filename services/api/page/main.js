@@ -128,7 +128,7 @@ function notice(state, problem, version) {
       ? sentences("No model yet", why, "Images that you add now are read as soon as there is one.")
       : "";
   const box = byId("notice");
-  if (box.dataset.text === text) return;
+  if (box.dataset.text === text || (!text && Date.now() < complainedUntil)) return;
   box.dataset.text = text;
   box.hidden = !text;
   box.replaceChildren(text);
@@ -143,8 +143,11 @@ function showPad(open) {
   byId("write").setAttribute("aria-expanded", String(open));
 }
 
-/** For those who see and those who hear; gone with the next answer of the service. */
+let complainedUntil = 0;
+
+/** For those who see and those who hear; there for long enough to be read. */
 function complain(text) {
+  complainedUntil = Date.now() + 8000;
   const box = byId("notice");
   box.dataset.text = text;
   box.hidden = false;

@@ -1,6 +1,7 @@
 // How images are read: level and decoder are remembered, the document is not.
 
 import { byId, make } from "./elements.js";
+import { always } from "./store.js";
 
 const LEVELS = {
   auto: ["Anything", "It is found out by itself: a word, a line or a whole page."],
@@ -28,7 +29,7 @@ export class Options {
     root.open = matchMedia("(min-width: 48rem)").matches;
     for (const name of ["level", "decoder"]) {
       byId(name).addEventListener("change", () => {
-        localStorage.setItem(store(name), byId(name).value);
+        always.set(store(name), byId(name).value);
         this.#say();
       });
     }
@@ -57,7 +58,7 @@ export class Options {
   #fill(name, offered) {
     if (String(offered) === String(this.#offered[name])) return;
     this.#offered[name] = offered;
-    const wishes = [localStorage.getItem(store(name)), "auto", offered[0]];
+    const wishes = [always.get(store(name)), "auto", offered[0]];
     const field = byId(name);
     field.replaceChildren(
       ...offered.map((value) => make("option", { value }, TEXTS[name][value]?.[0] ?? value)),

@@ -21,7 +21,7 @@ export class Pad {
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      canvas.addEventListener(end, () => this.#up());
+      canvas.addEventListener(end, (event) => this.#up(event));
     }
     byId("pad").addEventListener("keydown", (event) => this.#key(event));
     byId("pad-undo").addEventListener("click", () => this.undo());
@@ -67,8 +67,9 @@ export class Pad {
     this.#ink(this.#pen, points.slice(Math.max(0, from - 1)));
   }
 
-  #up() {
-    this.#stroke = null;
+  /** A palm that is lifted ends no stroke of the pen. */
+  #up(event) {
+    if (this.#stroke?.pointer === event.pointerId) this.#stroke = null;
   }
 
   #key(event) {

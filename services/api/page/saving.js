@@ -79,19 +79,29 @@ export class Saving {
       const [state, whole] = [this.#state, this.#whole];
       const before = this.item.saved;
       const { id, lines } = await corrections.save(this.item, this.lines, this.documentOf());
-      this.item.saved = { id, lines, state, whole };
-      // the newer has all that the older had
-      if (before && before.id !== id) await corrections.remove(before.id).catch(unlessGone);
+      // the newer has all that the older had, which go; those that cannot go now are remembered
+      const older = [...(before?.older ?? []), before?.id].filter((each) => each && each !== id);
+      this.item.saved = { id, lines, state, whole, older };
+      await this.#removeOlder();
       announce(`Saved: ${plural(lines, "line")}.`);
     }, this.undo);
   }
 
   remove() {
     return this.#do(async () => {
+      await this.#removeOlder();
       await corrections.remove(this.item.saved.id).catch(unlessGone);
       this.item.saved = null;
       announce("Deleted from the server.");
     }, this.button);
+  }
+
+  async #removeOlder() {
+    const { older } = this.item.saved;
+    while (older.length) {
+      await corrections.remove(older[0]).catch(unlessGone);
+      older.shift();
+    }
   }
 
   async #do(work, next) {

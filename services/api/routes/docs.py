@@ -21,13 +21,13 @@ ASSETS = {
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
-    root = request.scope.get("root_path", "").rstrip("/")
+    # no address begins at the root: the service may lie below any path of a proxy
     page = get_swagger_ui_html(
-        openapi_url=f"{root}/openapi.json",
+        openapi_url="openapi.json",
         title=request.app.title,
-        swagger_js_url=f"{root}/docs/swagger-ui-bundle.js",
-        swagger_css_url=f"{root}/docs/swagger-ui.css",
-        swagger_favicon_url=f"{root}/docs/favicon.png",
+        swagger_js_url="docs/swagger-ui-bundle.js",
+        swagger_css_url="docs/swagger-ui.css",
+        swagger_favicon_url="docs/favicon.png",
     )
     page.headers["Content-Security-Policy"] = _policy(bytes(page.body))
     return page
