@@ -125,7 +125,8 @@ def _answer(pipe: Connection, tracking_uri: str, address: Address) -> None:
             answer = RegistryError(str(error))  # its cause may not survive the way
         except Exception as error:
             answer = RegistryError(f"{type(error).__name__}: {error}")
-        memory.trim()
+        if question == "download":
+            memory.trim()
         try:
             pipe.send(answer)
         except OSError:

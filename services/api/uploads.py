@@ -48,7 +48,7 @@ def body_limit(max_bytes: int) -> int:
 def promised(headers: Iterable[tuple[bytes, bytes]], limit: int) -> int:
     """The bytes of body that a request says will come, as far as they are read: up to `limit`.
 
-    None of a small one, which comes in one piece and can neither be slow nor fill the memory.
+    None of a small one, which cannot fill the memory.
     """
     length = 0
     for name, value in headers:

@@ -129,8 +129,9 @@ def _turn(pixels: int) -> Iterator[None]:
         if _turns is not None and pixels > HUGE:
             import fcntl
 
-            # closing the file gives the turn back
-            fcntl.flock(held.enter_context(_turns.open("wb")), fcntl.LOCK_EX)
+            with contextlib.suppress(OSError):  # a folder that was swept away refuses no image
+                # closing the file gives the turn back
+                fcntl.flock(held.enter_context(_turns.open("wb")), fcntl.LOCK_EX)
         yield
 
 

@@ -123,9 +123,9 @@ def _precision(precision: Precision | None) -> str:
 
 
 def _apart(corpus: Corpus) -> str:
-    if not corpus.straddling:
-        return "A document never straddles\nsplits."
     names = ", ".join(corpus.straddling)
+    if not names:
+        return "A document never straddles\nsplits."
     return f"Documents\nof {names} lie in several splits: its figures are too good."
 
 

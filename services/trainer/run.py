@@ -32,7 +32,7 @@ from trainer.metrics import Scores
 from trainer.network import Crnn
 from trainer.recipe import Recipe
 from trainer.registry import Registry, Version
-from trainer.settings import Settings
+from trainer.settings import Settings, is_plain
 from trainer.state import Epoch, State
 from trainer.submit import Origin, enter, judging, submit
 from trainer.tracking import Tracking, tracked
@@ -106,7 +106,7 @@ def run(plan: Plan, settings: Settings, listener: Listener) -> Outcome:
         CheckpointError, DatasetError, ExportError, RegistryError: each with a message for
             the user.
     """
-    if Path(plan.name).name != plan.name or plan.name in ("", ".", ".."):
+    if not is_plain(plan.name):
         raise CheckpointError(f"--name {plan.name!r}: it must be a plain name, without folders.")
     checkpoint = Checkpoint(settings.checkpoint_dir / plan.name)
     with checkpoint.alone():

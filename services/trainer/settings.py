@@ -48,3 +48,8 @@ def load() -> Settings:
         hint = f" (one of {', '.join(SIZES)})" if name == "TRAIN_SIZE" else ""
         problem = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{name}={first['input']!r}: {problem}{hint}") from None
+
+
+def is_plain(name: str) -> bool:
+    """Whether it names a folder, and none above or below."""
+    return Path(name).name == name and name not in ("", ".", "..")

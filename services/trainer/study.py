@@ -19,7 +19,7 @@ from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
 
 from trainer import compare
 from trainer.registry import Registry
-from trainer.settings import Settings
+from trainer.settings import Settings, is_plain
 from trainer.tracking import EXPERIMENT
 from trainer.trial import Ended, Metric
 
@@ -65,7 +65,7 @@ class Study:
             StudyError: the name is none of a folder, another of this name was begun, or this one
                 has ended well.
         """
-        if Path(name).name != name or name in ("", ".", ".."):
+        if not is_plain(name):
             raise StudyError(f"--name {name!r}: it must be a plain name, without folders.")
         folder = (settings.checkpoint_dir / kind / name).absolute()
         if restart:

@@ -117,9 +117,6 @@ def submit(
         if not decision.promotes or _number(now) == _number(incumbent):
             break
         log.warning("production is version %s by now: comparing again", _number(now))
-    if decision.promotes and registry.address.kind == "version":
-        reason = f"MODEL_URI pins version {registry.address.value}. {decision.reason}"
-        decision = replace(decision, decision="rejected", reason=reason)
     registry.record_gate(version.number, decision.as_dict())
     mlflow.set_tags({f"gate.{key}": str(value) for key, value in decision.as_dict().items()})
     if decision.promotes:
@@ -175,6 +172,9 @@ def _decided(
         reference=reference,
         force=force,
     )
+    if decision.promotes and registry.address.kind == "version":
+        reason = f"MODEL_URI pins version {registry.address.value}. {decision.reason}"
+        decision = replace(decision, decision="rejected", reason=reason)
     mlflow.log_dict({"new": new, "current": current, **decision.as_dict()}, "gate.json")
     return decision
 
