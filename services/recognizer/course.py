@@ -13,7 +13,8 @@ Path = NDArray[np.float64]
 """Points (x, y) in order, shape (points, 2)."""
 
 LEAST = 4.0  # pixels; nothing lower or narrower holds a letter
-MOST_POINTS = 4096  # of two paths that are compared
+MOST_POINTS = 4096  # of an outline that are compared with a baseline
+FIRST_LOOK = 256  # points of a baseline
 
 
 class CutError(ValueError):
@@ -128,11 +129,19 @@ def project(path: Path, places: Path) -> tuple[NDArray[np.intp], NDArray[np.floa
 
     Of more than `MOST_POINTS` places only some are looked at.
     """
-    # of very long lines every few points will do: the matrix has one value for each pair
-    step = -(-len(path) // MOST_POINTS)
     places = places[:: -(-len(places) // MOST_POINTS)]
-    some = path[::step]
-    # |a - b|^2 less |b|^2, which is the same for every a
-    nearest = ((some**2).sum(axis=1) - 2 * places @ some.T).argmin(axis=1) * step
+    nearest = _nearest(path, places)
     offsets = places - path[nearest]
     return nearest, (offsets * normals(path)[nearest]).sum(axis=1)
+
+
+def _nearest(path: Path, places: Path) -> NDArray[np.intp]:
+    """By every few points of the path first, then by those around: all pairs were many."""
+    step = -(-len(path) // FIRST_LOOK)
+    some = path[::step]
+    # |a - b|^2 less |b|^2, which is the same for every a
+    first = ((some**2).sum(axis=1) - 2 * places @ some.T).argmin(axis=1) * step
+    around = first[:, np.newaxis] + np.arange(-step, step + 1)
+    around = np.clip(around, 0, len(path) - 1)
+    distances = ((path[around] - places[:, np.newaxis]) ** 2).sum(axis=2)
+    return np.take_along_axis(around, distances.argmin(axis=1)[:, np.newaxis], axis=1)[:, 0]
