@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,15 +11,18 @@ import pytest
 from bundles import bars, make_bundle
 from parrot import server
 from recognizer.recognizer import Recognizer
+from tools.bench_serving import __main__ as bench
 from tools.bench_serving import load as loading
-from tools.bench_serving.client import Clients
+from tools.bench_serving import servers
+from tools.bench_serving.client import Clients, request_of
 from tools.bench_serving.images import Images
 from tools.bench_serving.limit import one_by_one, together
 from tools.bench_serving.load import Answers, Target, load
 from tools.bench_serving.plot import plot
 from tools.bench_serving.record import LIMIT, Case, Record
-from tools.bench_serving.servers import BOUNDARY, dataframe, multipart, plain_json
+from tools.bench_serving.servers import BOUNDARY, FORM, dataframe, multipart, plain_json
 from tools.bench_serving.table import page_of, ratio, table
+from trainer.datasets.catalogue import open_dataset
 
 BUSY, LONE = Case("mixed", 64), Case("mixed", 1)
 
@@ -64,9 +68,41 @@ def test_mixed_images_are_words_and_lines_by_turns() -> None:
 
 
 def test_synthetic_images_are_of_both_kinds(tmp_path: Path) -> None:
-    images = Images.collect(["synthetic:20"], tmp_path, most=3)
+    images = Images.collect([open_dataset("synthetic:20", tmp_path)], most=3)
     assert len(images.words) == len(images.lines) == 3
     assert all(file.startswith(b"\x89PNG") for file in images.of("mixed"))
+
+
+def test_sets_at_hand_are_taken_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    rows = []
+    for number, text in enumerate(("one", "one line")):
+        (folder / f"{number}.png").write_bytes(bars("a"))
+        rows.append(f"{number}.png\ttest\t{text}\t{number}\n")
+    (folder / "lines.tsv").write_text("".join(rows))
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    mine = bench._images([f"lines:{folder}"], 50)
+    assert (len(mine.words), len(mine.lines)) == (1, 1)
+    all_of_them = bench._images(None, 50)
+    assert mine.words[0] in all_of_them.words
+    assert len(all_of_them.words) > 1
+
+
+def test_the_query_of_an_address_is_asked_too() -> None:
+    asked = request_of("http://127.0.0.1:80/predict?decoder=greedy", FORM, b"body")
+    assert asked.startswith(b"POST /predict?decoder=greedy HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+    assert request_of("http://127.0.0.1/predict", FORM, b"").startswith(b"POST /predict HTTP")
+
+
+def test_servers_do_not_inherit_the_settings_of_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEYS", "me:0000")
+    monkeypatch.setenv("WORKERS", "1")
+    inherited = servers._inherited()
+    assert not {"API_KEYS", "WORKERS"} & set(inherited)
+    assert inherited["PATH"] == os.environ["PATH"]
 
 
 def test_every_body_holds_the_image() -> None:

@@ -28,7 +28,7 @@ from tools.bench_serving.soak import CALM, Stack
 from tools.bench_serving.table import page_of
 from trainer.bootstrap import STARTER_BUNDLE
 from trainer.cli.common import console, reported, settings
-from trainer.datasets.catalogue import at_hand
+from trainer.datasets.catalogue import at_hand, open_dataset
 
 WORK = Path(".data/bench-serving")
 PAGE = Path("docs/serving.md")
@@ -155,9 +155,8 @@ def soak(
             memory, alone = stack.memory(), stack.alone()
             saturated = stack.saturated(10)
             _tell(f"alone {1000 * alone:.1f} ms, 64 clients {saturated:.0f} images/s")
-            overload = stack.stream(2 * saturated, 60 * minutes)
-            recovered = stack.recovered(alone)
-            _tell(f"as fast again after {recovered:.1f} s")
+            overload = stack.stream(2 * saturated, 60 * minutes, usual=alone)
+            _tell(f"as fast again after {overload.recovered:.1f} s")
             swapping = stack.stream(2 * saturated, 60 * swap_minutes, swaps, calm=CALM)
         found = Endurance(
             command=told("bench-soak", sys.argv[2:]),
@@ -167,7 +166,6 @@ def soak(
             memory_at_start=memory,
             saturated=saturated,
             alone=alone,
-            recovered=recovered,
             overload=overload,
             swapping=swapping,
         )
@@ -179,9 +177,10 @@ def soak(
 
 
 def _images(sources: Sequence[str] | None, most: int) -> Images:
-    known = settings()
-    names = sources or ["synthetic", *(each.name for each in at_hand(known.data_dir))]
-    return Images.collect(names, known.data_dir, most)
+    """Raises `DatasetError` where a source is not there."""
+    data_dir = settings().data_dir
+    datasets = [open_dataset(name, data_dir) for name in sources or ["synthetic"]]
+    return Images.collect(datasets if sources else [*datasets, *at_hand(data_dir)], most)
 
 
 class Limit:

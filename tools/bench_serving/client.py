@@ -56,7 +56,8 @@ class Clients:
 def request_of(url: str, content_type: str, body: bytes) -> bytes:
     """A POST request, head and body."""
     parts = urlsplit(url)
-    head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.hostname}\r\nContent-Type: {content_type}"
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    head = f"POST {path} HTTP/1.1\r\nHost: {parts.hostname}\r\nContent-Type: {content_type}"
     return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 

@@ -29,7 +29,8 @@ class Phase:
     """Requests at one rate, and meanwhile the memory of the API and its changes of version.
 
     `memory` has (seconds from the start, resident bytes); `swaps` the seconds at which a new
-    version answered first.
+    version answered first; `recovered` those from the end of the load until answers were as fast
+    as usual.
     """
 
     rate: float
@@ -37,6 +38,7 @@ class Phase:
     replies: list[Reply] = field(default_factory=list)
     memory: list[tuple[float, int]] = field(default_factory=list)
     swaps: list[float] = field(default_factory=list)
+    recovered: float | None = None
 
     def took(self, status: int) -> list[float]:
         return [each.took for each in self.replies if each.status == status]
@@ -78,7 +80,6 @@ class Endurance:
     memory_at_start: int
     saturated: float
     alone: float
-    recovered: float
     overload: Phase
     swapping: Phase
 
@@ -96,7 +97,8 @@ class Endurance:
             ("neither read nor refused", str(over.failed)),
             ("memory in the first and last tenth", _from_to(over)),
             ("alone before", _ms(self.alone)),
-            ("as fast again afterwards in", f"{self.recovered:.1f} s"),
+            ("as fast again afterwards in",
+             "not measured" if over.recovered is None else f"{over.recovered:.1f} s"),
             (f"then {len(swaps.swaps)} changes of version, the load going on: failed requests",
              str(swaps.failed)),
             ("p99 of the accepted meanwhile", _ms(quantile(swaps.took(READ), 0.99) or 0.0)),

@@ -4,13 +4,11 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
-from pathlib import Path
 from typing import Literal
 
 from PIL import Image
 
-from trainer.datasets.base import Sample
-from trainer.datasets.catalogue import open_dataset
+from trainer.datasets.base import Dataset, Sample
 
 Kind = Literal["words", "lines", "mixed"]
 KINDS: tuple[Kind, ...] = ("words", "lines", "mixed")
@@ -24,16 +22,12 @@ class Images:
     lines: tuple[bytes, ...]
 
     @classmethod
-    def collect(cls, sources: Sequence[str], data_dir: Path, most: int) -> "Images":
-        """From the test splits of the sources, at most so many of each kind, of each as many.
-
-        Raises:
-            DatasetError: a source is not there.
-        """
+    def collect(cls, datasets: Sequence[Dataset], most: int) -> "Images":
+        """From their test splits, at most so many of each kind, of each set as many."""
         words: list[list[Sample]] = []
         lines: list[list[Sample]] = []
-        for source in sources:
-            samples = open_dataset(source, data_dir).samples("test")
+        for dataset in datasets:
+            samples = dataset.samples("test")
             words.append([sample for sample in samples if " " not in sample.text][:most])
             lines.append([sample for sample in samples if " " in sample.text][:most])
         return cls(_files(words, most), _files(lines, most))

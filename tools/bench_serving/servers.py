@@ -16,6 +16,7 @@ from typing import IO
 
 import httpx
 
+from api.settings import Settings
 from tools.bench_reading.problem import Unavailable
 
 START_SECONDS = 300.0
@@ -94,7 +95,7 @@ class Running:
         try:
             self._process = subprocess.Popen(
                 [part.format(**fill) for part in self.spec.command],
-                env={**os.environ, "PYTHONPATH": PACKAGES, **env},
+                env={**_inherited(), "PYTHONPATH": PACKAGES, **env},
                 stdout=self._output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -146,6 +147,12 @@ class Running:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
+
+
+def _inherited() -> dict[str, str]:
+    """The environment without the API's settings: what `.env` says of a service is not measured."""
+    settings = {name.upper() for name in Settings.model_fields}
+    return {name: value for name, value in os.environ.items() if name.upper() not in settings}
 
 
 def _free_port() -> int:

@@ -10,8 +10,10 @@ import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +37,7 @@ LONE = 60
 NEAR = 1.5
 """Times the usual latency that count as usual."""
 MOST_SWAP_SECONDS = 60.0
+BETWEEN_LOOKS = 0.2
 CALM = 20.0
 """Seconds of the load before the first change of version and after the last, to compare memory."""
 
@@ -147,20 +150,45 @@ class Stack:
         """Images read a second, however many are refused."""
         return load(self.target, CLIENTS, seconds, self.folder).rate
 
-    def recovered(self, usual: float) -> float:
-        """Seconds until a row of requests is as fast as usual."""
-        began = time.perf_counter()
-        while time.perf_counter() - began < MOST_SWAP_SECONDS:
-            since = time.perf_counter() - began
+    def _recovered(self, end: float, usual: float) -> float:
+        """Seconds from the end of a load, by the monotonic clock, until requests are as usual."""
+        while (since := time.monotonic() - end) < MOST_SWAP_SECONDS:
             if statistics.median(self.ask(number) for number in range(10)) <= NEAR * usual:
                 return since
         raise Problem("The API does not become as fast again as it was.")
 
-    def stream(self, rate: float, seconds: float, swaps: int = 0, *, calm: float = 0.0) -> Phase:
+    @contextmanager
+    def _watched(self, phase: Phase, began: float) -> Iterator[None]:
+        """Look at the memory meanwhile, while a version is changed too."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(BETWEEN_LOOKS):
+                phase.memory.append((time.monotonic() - began, self.memory()))
+
+        with ThreadPoolExecutor(1) as pool:
+            watching = pool.submit(watch)
+            try:
+                yield
+            finally:
+                over.set()
+        watching.result()
+
+    def stream(
+        self,
+        rate: float,
+        seconds: float,
+        swaps: int = 0,
+        *,
+        calm: float = 0.0,
+        usual: float | None = None,
+    ) -> Phase:
         """Requests at a rate for so long, and changes of version spread over the time.
 
         Args:
             calm: seconds of the same load before the first change, and again after the last.
+            usual: seconds of a lone request; how long it takes until they are so again is
+                measured then.
         """
         phase = Phase(rate, calm + seconds + calm)
         job = {
@@ -177,18 +205,24 @@ class Stack:
                 stdout=stream,
                 env={**os.environ, "PYTHONPATH": PACKAGES},
             )
-            began = time.perf_counter()
-            while process.poll() is None:
-                now = time.perf_counter() - began
-                phase.memory.append((now, self.memory()))
-                due = int(swaps * (now - calm + 1) / seconds)
-                if now < calm + seconds and len(phase.swaps) < due:
-                    self._swap()
-                    phase.swaps.append(time.perf_counter() - began)
-                time.sleep(0.5)
+            self._wait(lambda: process.poll() is not None or output.read_text().endswith("\n"))
+            began = float(output.read_text().splitlines()[0]) if not process.poll() else 0.0
+            with self._watched(phase, began):
+                while process.poll() is None:
+                    now = time.monotonic() - began
+                    due = int(swaps * (now - calm + 1) / seconds)
+                    if now < calm + seconds and len(phase.swaps) < due:
+                        self._swap()
+                        phase.swaps.append(time.monotonic() - began)
+                    if usual and now >= phase.seconds and phase.recovered is None:
+                        phase.recovered = self._recovered(began + phase.seconds, usual)
+                    time.sleep(BETWEEN_LOOKS)
         if process.returncode:
             raise Problem(f"The load ended with {process.returncode}.")
-        phase.replies = [Reply(*json.loads(line)) for line in output.read_text().splitlines()]
+        if usual and phase.recovered is None:
+            raise Problem("The load was over before anybody looked.")
+        replies = output.read_text().splitlines()[1:]
+        phase.replies = [Reply(*json.loads(line)) for line in replies]
         return phase
 
     def _swap(self) -> None:

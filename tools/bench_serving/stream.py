@@ -1,8 +1,8 @@
 """Requests that come at a rate, whatever becomes of those before; a process of its own.
 
-Argument: the job as JSON. Output: a line of JSON for each request, in the order of their answers:
-when it was due (seconds since the first), its status (0: the connection broke) and the seconds
-from then to its answer.
+Argument: the job as JSON. Output: when it begins, in seconds of the system's monotonic clock; then
+a line of JSON for each request, in the order of their answers: when it was due (seconds since the
+first), its status (0: the connection broke) and the seconds from then to its answer.
 """
 
 import asyncio
@@ -15,6 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tools.bench_serving.client import request_of, status_of
+
+QUIET = 3.0
+"""Seconds after the load in which nothing is written, so that what follows can be looked at."""
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -73,7 +76,9 @@ def main() -> None:
     job = json.loads(sys.argv[1])
     bodies = [Path(body).read_bytes() for body in job["bodies"]]
     stream = Stream(job["url"], job["type"], bodies)
+    print(time.monotonic(), flush=True)
     asyncio.run(stream.run(job["rate"], job["seconds"]))
+    time.sleep(QUIET)
     for answer in stream.answers:
         print(json.dumps(answer))
 
