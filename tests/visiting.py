@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request
+from playwright.sync_api import BrowserContext, CDPSession, ConsoleMessage, Locator, Page, Request
 
 from api.errors import RegistryError
 from api.main import create_app
@@ -178,6 +179,15 @@ class Visitor:
         told = {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, **how}
         session.send("Input.dispatchMouseEvent", told)
         session.detach()
+
+    def touch(self, kind: str, *place: float) -> None:
+        """What a finger does; where, unless it is lifted."""
+        points = [{"x": place[0], "y": place[1]}] if place else []
+        self._fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    @cached_property
+    def _fingers(self) -> CDPSession:
+        return self.page.context.new_cdp_session(self.page)  # a touch is over where it ends
 
     # --- what somebody sees ---------------------------------------------------------------
 

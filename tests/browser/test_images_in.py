@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 from rapidfuzz.distance import Levenshtein
 
 from bundles import bars
@@ -159,7 +160,54 @@ def test_strokes_are_taken_back_one_by_one(visitor: Visitor) -> None:
     assert not ((less > 0) & (whole == 0)).any()
     page.get_by_role("button", name="Clear", exact=True).click()
     assert not canvas(visitor).any()
+    assert page.get_by_role("button", name="Read this").is_disabled()
+    page.get_by_role("button", name="Undo").click()  # that it was cleared
+    assert (canvas(visitor) == less).all()
+    for _ in OIL[1:]:
+        page.get_by_role("button", name="Undo").click()
+    assert not canvas(visitor).any()
     assert page.get_by_role("button", name="Undo").is_disabled()
+
+
+def test_a_hand_that_rests_on_the_paper_writes_nothing(
+    visit: Callable[..., Visitor], starter: Service
+) -> None:
+    visitor = visit(starter, has_touch=True)
+    box = visitor.page.locator("#canvas").bounding_box()
+    assert box is not None
+    for kind, at in (("touchStart", 300), ("touchMove", 330)):
+        visitor.touch(kind, box["x"] + at, box["y"] + 150)
+    assert canvas(visitor)[:, 250:].any()  # it might be a finger that writes
+    how = {"pointerType": "pen", "force": 0.5, "clickCount": 1}
+    visitor.pen("mousePressed", box["x"] + 50, box["y"] + 60, **how)
+    visitor.pen("mouseMoved", box["x"] + 150, box["y"] + 60, **how)
+    visitor.touch("touchMove", box["x"] + 360, box["y"] + 150)
+    visitor.pen("mouseReleased", box["x"] + 150, box["y"] + 60, **how)
+    visitor.touch("touchEnd")
+    ink = canvas(visitor)
+    assert ink[:, :200].any()
+    assert not ink[:, 250:].any()
+
+
+def test_a_folder_is_not_taken_for_an_image(visitor: Visitor, line: Path) -> None:
+    page = visitor.page
+    page.evaluate("DataTransferItem.prototype.webkitGetAsEntry = () => ({ isDirectory: true })")
+    visitor.drop(line)
+    expect(page.locator("#notice")).to_have_text(
+        "Folders cannot be read: drop the images that are in it."
+    )
+    assert page.locator("article").count() == 0
+
+
+def test_writing_that_is_not_read_yet_is_not_left_unasked(visitor: Visitor) -> None:
+    page = visitor.page
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    write(visitor)
+    page.evaluate("location.reload()")
+    page.wait_for_timeout(300)
+    assert asked == ["beforeunload"]
+    assert canvas(visitor).any()
 
 
 def test_a_pen_that_is_pressed_writes_thicker(visitor: Visitor) -> None:

@@ -1,11 +1,16 @@
 """Many images at once, and everything that can go wrong with one of them."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pytest
+from PIL import Image
 from playwright.sync_api import Route, expect
 
-from visiting import Service, Visitor
+from bundles import bars
+from visiting import Service, Visitor, json_of
 
 BUSY = {
     "type": "urn:handwriting:problem:overloaded",
@@ -124,11 +129,119 @@ def test_a_network_that_is_away_is_said_and_can_be_tried_again(
     visitor.page.route("**/predict?*", lambda route: route.abort("connectionrefused"))
     visitor.choose(barred("aa"))
     card = visitor.card("aa.png")
-    card.get_by_text("The service cannot be reached").wait_for()
+    card.get_by_text("It is tried again by itself in 2 s, 1 of 1 time.").wait_for()
+    again = card.get_by_role("button", name="Try again")
+    again.wait_for()
+    assert "The service cannot be reached" in card.inner_text()
     visitor.shot("away")
     visitor.page.unroute("**/predict?*")
-    card.get_by_role("button", name="Try again").click()
+    again.click()
     assert visitor.texts(visitor.read_card("aa.png")) == ["aa"]
+
+
+def test_a_gateway_that_counts_requests_is_waited_for(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
+) -> None:
+    visitor = visit(tiny())
+    answers = iter([429, 0])
+
+    def refuse_once(route: Route) -> None:
+        status = next(answers)
+        if status:
+            route.fulfill(status=status, body="Slow down.", headers={"Retry-After": "1"})
+        else:
+            route.continue_()
+
+    visitor.page.route("**/predict?*", refuse_once)
+    visitor.choose(barred("aa"))
+    card = visitor.card("aa.png")
+    card.get_by_text("The service is busy").wait_for()
+    assert "by itself in 1 s" in card.inner_text()
+    assert visitor.texts(visitor.read_card("aa.png")) == ["aa"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (408, '{"type": "urn:handwriting:problem:too-slow", "title": "Too slow", "status": 408}'),
+        (413, "<html>Request Entity Too Large</html>"),
+    ],
+)
+def test_what_is_too_heavy_on_its_way_is_sent_lighter(
+    visit: Callable[..., Visitor],
+    tiny: Callable[..., Service],
+    tmp_path: Path,
+    status: int,
+    body: str,
+) -> None:
+    visitor = visit(tiny())
+    sent: list[int] = []
+
+    def refuse_once(route: Route) -> None:
+        sent.append(len(route.request.post_data_buffer or b""))
+        if len(sent) == 1:
+            route.fulfill(status=status, body=body)
+        else:
+            route.continue_()
+
+    visitor.page.route("**/predict?*", refuse_once)
+    photo = tmp_path / "photo.png"
+    clean = Image.open(io.BytesIO(bars("aa"))).convert("L")
+    clean = clean.resize((clean.width * 12, clean.height * 12))
+    grain = np.random.default_rng(0).integers(0, 12, (clean.height, clean.width), np.uint8)
+    Image.fromarray(np.asarray(clean) // 2 + 100 + grain).save(photo)
+    visitor.choose(photo)
+    card = visitor.read_card("photo.png")
+    assert visitor.texts(card) == ["aa"]
+    assert "Made smaller in the browser" in card.inner_text()
+    _, second = sent
+    assert second < photo.stat().st_size / 2
+    told = json_of(visitor.downloaded(card, "Download as JSON")[1])
+    assert told["width"] / told["height"] == pytest.approx(clean.width / clean.height, rel=0.02)
+
+
+def test_an_answer_of_somebody_else_is_not_taken_for_a_reading(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
+) -> None:
+    visitor = visit(tiny())
+    visitor.page.route("**/predict?*", lambda route: route.fulfill(body="<p>Log in first</p>"))
+    visitor.choose(barred("aa"))
+    card = visitor.card("aa.png")
+    card.get_by_text("The answer cannot be read").first.wait_for()
+    assert "by itself in 2 s, 1 of 1 time" in card.inner_text()
+    card.get_by_role("button", name="Try again").wait_for()
+    visitor.page.unroute("**/predict?*")
+    card.get_by_role("button", name="Try again").click()
+    expect(visitor.page.get_by_role("heading", name="aa.png", exact=True)).to_be_focused()
+    assert visitor.texts(visitor.read_card("aa.png")) == ["aa"]
+
+
+def test_a_file_that_is_gone_is_said_to_be(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
+) -> None:
+    service = tiny(promoted=None)
+    visitor = visit(service)
+    file = barred("aa")
+    visitor.choose(file)
+    visitor.card("aa.png").get_by_text("Waiting for a model").wait_for()
+    file.unlink()
+    service.shelf.promote("1")
+    card = visitor.card("aa.png")
+    card.get_by_text("The file cannot be read any more").wait_for()
+    assert card.get_by_role("button", name="Try again").count() == 0
+
+
+def test_of_many_images_the_tally_is_told_and_not_each(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
+) -> None:
+    visitor = visit(tiny())
+    visitor.listen()
+    files = [barred("a" * count) for count in range(1, 13)]
+    visitor.choose(*files)
+    expect(visitor.page.locator("#tally-text")).to_have_text("12 of 12 read")
+    visitor.page.wait_for_timeout(100)
+    assert "12 of 12 read." in visitor.said()
+    assert "aaa.png read" not in visitor.said()
 
 
 def test_while_the_service_is_away_images_wait_for_it(
@@ -165,6 +278,7 @@ def test_cards_are_removed_and_what_they_held_is_let_go(
     cards = [visitor.read_card(f"{'a' * count}.png") for count in (1, 2, 3)]
     shown = [card.locator(".frame img").get_attribute("src") for card in cards]
     page.get_by_role("button", name="Remove aa.png").click()
+    expect(page.get_by_role("heading", name="aaa.png", exact=True)).to_be_focused()
     assert page.evaluate("revoked") == [shown[1]]
     assert page.locator("article").count() == 2
     page.get_by_role("button", name="Clear all").click()

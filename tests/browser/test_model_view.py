@@ -74,6 +74,39 @@ def test_nobody_is_asked_while_the_page_is_hidden(
     assert len(visitor.requests) == before
 
 
+def test_images_that_wait_are_read_though_the_page_is_hidden(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service], barred: Callable[[str], Path]
+) -> None:
+    service = tiny(promoted=None)
+    visitor = visit(service, clock=True)
+    page = visitor.page
+    visitor.choose(barred("aa"))
+    visitor.card("aa.png").get_by_text("Waiting for a model").wait_for()
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true })")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    service.shelf.promote("1")
+    service.wait_for("1")
+    visitor.later(6)
+    assert visitor.texts(visitor.read_card("aa.png")) == ["aa"]
+
+
+def test_who_reads_in_the_panel_stays_where_they_are(
+    visit: Callable[..., Visitor], tiny: Callable[..., Service]
+) -> None:
+    service = tiny()
+    visitor = visit(service, clock=True)
+    page = visitor.page
+    page.locator("#model[data-state=ready]").wait_for()
+    page.locator("#model").click()
+    link = page.get_by_role("dialog", name="Model").get_by_role("link", name="API documentation")
+    link.focus()
+    before = len(visitor.requests)
+    visitor.later(6)
+    page.wait_for_timeout(200)
+    assert len(visitor.requests) > before
+    expect(link).to_be_focused()
+
+
 def test_the_panel_tells_what_is_known(
     visit: Callable[..., Visitor], tiny: Callable[..., Service]
 ) -> None:

@@ -157,6 +157,20 @@ def test_escape_takes_back_to_what_was_confirmed(visitor: Visitor, line: Path) -
     assert card.locator(".tick").first.get_attribute("aria-pressed") == "true"
 
 
+def test_escape_takes_back_nothing_of_an_earlier_visit(visitor: Visitor, line: Path) -> None:
+    visitor.choose(line)
+    card = visitor.read_card("line.png")
+    keyboard = visitor.page.keyboard
+    field(card, 0).fill("Please meet us")
+    card.locator(".tick").first.click()  # by a button of the line; it was ticked by writing
+    card.locator(".tick").first.click()
+    visitor.page.get_by_role("button", name="Choose images").focus()
+    field(card, 0).focus()
+    keyboard.press("Escape")
+    assert field(card, 0).input_value() == "Please meet us"
+    assert card.locator(".tick").first.get_attribute("aria-pressed") == "true"
+
+
 def test_a_line_has_no_second_row(visitor: Visitor, line: Path) -> None:
     visitor.choose(line)
     card = visitor.read_card("line.png")

@@ -209,3 +209,30 @@ def test_a_full_store_is_said(
     assert "Whoever runs the service can delete some" in card.get_by_role("alert").inner_text()
     assert kept(service)
     expect(button(card, "Save corrections")).to_be_enabled()
+
+
+def test_a_tick_is_not_lost_unasked(visitor: Visitor, letter: Path) -> None:
+    page = visitor.page
+    visitor.choose(letter)
+    card = visitor.read_card("letter.png")
+    expect(card.get_by_text("0 of 3 lines checked")).to_be_visible()
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    card.locator(".tick").first.click()
+    page.get_by_role("button", name="Remove letter.png").click()
+    assert asked == ["What you have done on this card is not saved. Remove it?"]
+    assert page.locator("article").count() == 1
+
+
+def test_an_answer_that_breaks_off_is_said(visitor: Visitor, letter: Path) -> None:
+    visitor.choose(letter)
+    card = visitor.read_card("letter.png")
+    card.get_by_role("button", name="All lines are right").click()
+    save = card.get_by_role("button", name="Save corrections")
+    expect(save).to_be_focused()
+    visitor.page.route("**/corrections", lambda route: route.fulfill(body='{"id": '))
+    save.click()
+    expect(card.get_by_role("alert")).to_contain_text("The answer cannot be read")
+    visitor.page.unroute("**/corrections")
+    save.click()
+    expect(card.get_by_text("Saved: 3 lines.")).to_be_visible()

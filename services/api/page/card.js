@@ -1,12 +1,12 @@
 // The card of an image: where it stands, what was read, what became of it.
 
-import { copy, download, jsonOf, pageXmlOf, stem, textOf } from "./files.js";
+import { copied, download, jsonOf, pageXmlOf, stem, textOf } from "./files.js";
 import { announce, button, icon, make, percent, plural, round, sentences } from "./elements.js";
 import { certainty, LEGEND } from "./confidence.js";
 import { LineRow } from "./lines.js";
 import { model } from "./model.js";
 import { Picture, sizeOf } from "./picture.js";
-import { MOST_TRIES } from "./queue.js";
+import { triesOf } from "./queue.js";
 import { Corrected } from "./reading.js";
 import { Saving } from "./saving.js";
 
@@ -18,7 +18,10 @@ const ADVICE = {
   "unreadable-image": "The file may be damaged. Save it anew as PNG or JPEG and add it again.",
   "not-offered": "Choose another level or decoder under “How it is read”, then try again.",
   "too-many-bytes": "Make the image smaller and add it again.",
+  "too-slow": "The network is slow: make the image smaller, or try again later.",
 };
+// what may be otherwise when it is asked again: the key, the network, the rush
+const LATER = [401, 408, 429];
 
 let made = 0;
 
@@ -52,10 +55,14 @@ export class Card {
     URL.revokeObjectURL(this.#url);
   }
 
-  /** The text as it is now, for whoever takes it with them. */
+  /** As it is now. */
+  get text() {
+    return textOf(this.#lines);
+  }
+
+  /** Somebody has it now as it is. */
   take() {
     this.#saving?.take();
-    return textOf(this.#lines);
   }
 
   /** Whether leaving now would lose what somebody wrote. */
@@ -66,7 +73,7 @@ export class Card {
   show() {
     const { item } = this;
     this.element.dataset.status = item.status;
-    this.element.toggleAttribute("aria-busy", item.status === "reading");
+    this.element.setAttribute("aria-busy", String(item.status === "reading"));
     if (item.status === "read") {
       if (this.#shown !== item.reading) this.#read();
       return;
@@ -96,7 +103,7 @@ export class Card {
   }
 
   #again() {
-    if (this.open && !confirm("What you have written on this card will be lost. Read again?")) return;
+    if (this.open && !confirm("What you have done on this card will be lost. Read again?")) return;
     this.title.focus();
     this.onagain();
   }
@@ -111,19 +118,24 @@ export class Card {
       if (detail || advice) state.append(make("p", {}, sentences(detail, advice)));
       // what was wrong stays wrong; what was not to be had, or asked for, may be there by now
       const sent = status === 0 && item.sent;
-      if (sent || status >= 500 || status === 401 || kind === "not-offered") {
-        state.append(button("Try again", "again", () => this.onagain()));
+      if (sent || status >= 500 || LATER.includes(status) || kind === "not-offered") {
+        const again = () => {
+          this.title.focus();
+          this.onagain();
+        };
+        state.append(button("Try again", "again", again));
       }
       return state;
     }
     const words = {
       waiting: model.version === null ? "Waiting for a model" : "Waiting",
       reading: "Reading …",
-      pausing: "The service is busy",
+      pausing: item.busy,
     };
     state.append(make("p", { class: "state-title" }, words[item.status]));
     if (item.status === "pausing") {
-      const again = `It is tried again by itself in ${item.wait} s, ${item.tries} of ${MOST_TRIES - 1} times.`;
+      const most = triesOf(item.problem) - 1;
+      const again = `It is tried again by itself in ${item.wait} s, ${item.tries} of ${plural(most, "time")}.`;
       state.append(make("p", {}, sentences(item.problem.detail, again)));
     }
     state.append(make("div", { class: "run", "aria-hidden": "true" }));
@@ -222,9 +234,8 @@ export class Card {
     return make(
       "div",
       { class: "tools" },
-      button("Copy", "copy", async () => {
-        await copy(this.take());
-        announce("Copied.");
+      button("Copy", "copy", async ({ currentTarget }) => {
+        if (await copied(this.text, currentTarget)) this.take();
       }),
       make("span", { class: "tools-name", "aria-hidden": "true" }, icon("save"), "Download"),
       file("Text", "txt", "text/plain", () => `${textOf(this.#lines)}\n`),

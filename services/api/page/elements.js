@@ -39,13 +39,15 @@ export function round(label, symbol, onclick, attributes = {}) {
   return make("button", { ...more, ...attributes }, icon(symbol));
 }
 
+const MOST_SAID = 200;
 let silence = 0;
 
 /** Say it to screen readers; what is said in one moment is said together. */
 export function announce(text) {
   const live = byId("live");
   clearTimeout(silence);
-  live.textContent = live.textContent ? `${live.textContent} ${text}` : text;
+  const before = live.textContent.length < MOST_SAID ? live.textContent : "";
+  live.textContent = before ? `${before} ${text}` : text;
   silence = setTimeout(() => (live.textContent = ""), 1500);
 }
 

@@ -1,6 +1,6 @@
 // A reading as files: text, JSON, PAGE XML. All with the text as it was corrected.
 
-import { make } from "./elements.js";
+import { announce, make } from "./elements.js";
 
 const PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15";
 // what no XML document may hold, not even escaped
@@ -9,9 +9,11 @@ const FORBIDDEN = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
 export const textOf = (lines) => lines.map((line) => line.text).join("\n");
 
 export function jsonOf(item, lines) {
-  const { level, model, timing_ms } = item.reading;
+  const { level, width, height, model, timing_ms } = item.reading;
   const told = lines.map(({ line, text, checked }) => ({ ...line, text, reading: line.text, checked }));
-  const all = { image: item.name, text: textOf(lines), level, lines: told, model, timing_ms };
+  // of an image that was made smaller the size tells what the boxes are in
+  const size = { width, height };
+  const all = { image: item.name, ...size, text: textOf(lines), level, lines: told, model, timing_ms };
   return `${JSON.stringify(all, null, 1)}\n`;
 }
 
@@ -71,19 +73,33 @@ export function download(name, text, type) {
   setTimeout(() => URL.revokeObjectURL(link), 10_000);
 }
 
-/** Onto the clipboard; also where the page came without https, and browsers hide the newer way. */
-export async function copy(text) {
+/** Onto the clipboard, as the button pressed for it says for a moment. True where it went there. */
+export async function copied(text, button) {
+  const done = await copy(text);
+  announce(done ? "Copied." : "The browser does not let it be copied.");
+  const label = button.lastChild;
+  const before = button.dataset.label ?? label.textContent;
+  button.dataset.label = before; // it may be pressed again meanwhile
+  label.textContent = done ? "Copied" : "Not copied";
+  setTimeout(() => (label.textContent = before), 1500);
+  return done;
+}
+
+/** Also where the page came without https, and browsers hide the newer way. */
+async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
+    return true;
   } catch {
     const focused = document.activeElement;
     const field = make("textarea", { class: "live" });
     field.value = text;
     document.body.append(field);
     field.select();
-    document.execCommand("copy");
+    const done = document.execCommand("copy");
     field.remove();
     focused?.focus();
+    return done;
   }
 }
 

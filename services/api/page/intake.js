@@ -50,10 +50,18 @@ function drop(onfiles, onnone) {
     show(0);
     if (!carries(event) && isText(event.target)) return;
     event.preventDefault();
-    const files = [...(event.dataTransfer?.files ?? [])];
+    const files = filesOf(event.dataTransfer);
     if (files.length) onfiles(files);
+    else if (carries(event)) onnone("Folders cannot be read: drop the images that are in it.");
     else onnone("Only image files can be dropped here: save the image first.");
   });
+}
+
+/** Without folders, which come as files that nobody can read. */
+function filesOf(transfer) {
+  const items = [...(transfer?.items ?? [])].filter((item) => item.kind === "file");
+  const folders = items.map((item) => item.webkitGetAsEntry?.()?.isDirectory ?? false);
+  return [...(transfer?.files ?? [])].filter((_, at) => !folders[at]);
 }
 
 const isText = (target) => target instanceof Element && target.matches("input, textarea");

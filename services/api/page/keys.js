@@ -28,7 +28,7 @@ function ask(wrong) {
   const dialog = byId("key");
   const field = byId("key-field");
   field.value = "";
-  field.toggleAttribute("aria-invalid", wrong);
+  field.setAttribute("aria-invalid", String(wrong));
   byId("key-wrong").textContent = wrong ? "This key is not known here." : "";
   dialog.showModal();
   field.focus();

@@ -20,7 +20,7 @@ export class LineRow {
       autocapitalize: "off",
       autocomplete: "off",
       onfocus: () => this.#enter(),
-      onblur: (event) => this.#leave(event),
+      onblur: () => this.onlight(undefined),
       oninput: () => this.#typed(),
       onkeydown: (event) => this.#key(event),
       onclick: () => this.#clicked(),
@@ -34,7 +34,8 @@ export class LineRow {
     this.more = round(`Other readings of ${name}`, "more", () => this.#open({ enter: true }), more);
     const text = make("div", { class: "text" }, this.shade, this.field);
     const count = make("span", { class: "number", "aria-hidden": "true" }, number);
-    this.element = make("li", { class: "line" }, count, text, this.more, this.tick);
+    const onfocusout = (event) => this.#leave(event);
+    this.element = make("li", { class: "line", onfocusout }, count, text, this.more, this.tick);
     this.show();
   }
 
@@ -105,12 +106,11 @@ export class LineRow {
     this.onlight(this.#atCaret()?.index ?? null);
   }
 
-  #leave(event) {
-    if (!this.element.contains(event.relatedTarget)) {
-      closeChoices();
-      this.#before = null;
-    }
-    this.onlight(undefined);
+  /** By the field or by one of its buttons: from then on Escape takes back what comes next. */
+  #leave({ relatedTarget }) {
+    if (this.element.contains(relatedTarget)) return;
+    closeChoices();
+    this.#before = null;
   }
 
   #typed() {
@@ -154,6 +154,7 @@ export class LineRow {
 
   #toggle() {
     this.corrected.checked = !this.corrected.checked;
+    if (this.#before) this.#before.checked = this.corrected.checked;
     this.#changed();
   }
 

@@ -3,7 +3,7 @@
 import { Card } from "./card.js";
 import { corrections } from "./corrections.js";
 import { announce, button, byId, plural, sentences } from "./elements.js";
-import { copy } from "./files.js";
+import { copied } from "./files.js";
 import { takeIn } from "./intake.js";
 import { askForKey, key } from "./keys.js";
 import { model } from "./model.js";
@@ -16,6 +16,10 @@ import { address } from "./server.js";
 const options = new Options();
 const queue = new Queue(options);
 const cards = new Map();
+// images that a screen reader is told of one by one; of more it is told how many, so many ms apart
+const FEW = 3;
+const TELL_EVERY = 5000;
+let toldAt = 0;
 
 function add(files) {
   const items = files.map((file) => new Item(file, file.name || "pasted.png", options.document));
@@ -37,13 +41,21 @@ function add(files) {
   made[0]?.scrollIntoView({ block: "nearest" });
 }
 
+/** The cards as they stand on the page. */
+function standing() {
+  const all = [...cards.values()];
+  return [...byId("cards").children].map((element) => all.find((each) => each.element === element));
+}
+
 function remove(item) {
   const card = cards.get(item);
-  if (card.open && !confirm("What you have written on this card is not saved. Remove it?")) return;
+  if (card.open && !confirm("What you have done on this card is not saved. Remove it?")) return;
+  const all = standing();
+  const at = all.indexOf(card);
+  const next = all[at + 1] ?? all[at - 1];
   drop(item);
   announce(`${item.name} removed.`);
-  const next = [...cards.values()].at(-1)?.title;
-  (next ?? byId("choose")).focus();
+  (next?.title ?? byId("choose")).focus();
 }
 
 function drop(item) {
@@ -59,7 +71,7 @@ function drop(item) {
 
 function clear() {
   const open = [...cards.values()].some((card) => card.open);
-  if (open && !confirm("What you have written is not saved. Clear all?")) return;
+  if (open && !confirm("What you have done is not saved. Clear all?")) return;
   for (const item of [...cards.keys()]) drop(item);
   announce("All cleared.");
   byId("choose").focus();
@@ -69,9 +81,10 @@ function clear() {
 function say(item) {
   const { status, name, reading, problem } = item;
   const lines = reading?.lines.length ?? 0;
-  if (status === "read") announce(`${name} read, ${plural(lines, "line")}.`);
-  else if (status === "failed") announce(`${name} could not be read: ${problem.title}.`);
-  else if (status === "pausing") announce(`The service is busy; ${name} is tried again by itself.`);
+  if (status === "failed") announce(`${name} could not be read: ${problem.title}.`);
+  else if (queue.items.length > FEW) return; // the tally says enough
+  else if (status === "read") announce(`${name} read, ${plural(lines, "line")}.`);
+  else if (status === "pausing") announce(`${item.busy}; ${name} is tried again by itself.`);
 }
 
 function tally() {
@@ -86,8 +99,17 @@ function tally() {
   const text = `${count - failed} of ${items.length} read${broken}`;
   const before = byId("tally-text").textContent;
   byId("tally-text").textContent = text;
-  if (items.length > 1 && count && text !== before) announce(`${text}.`);
+  if (items.length > 1 && count && text !== before && mayTell(count === items.length)) {
+    announce(`${text}.`);
+  }
   byId("copy-all").hidden = !items.some((item) => item.status === "read");
+}
+
+/** Of many images how far they are is told now and then, and at their end. */
+function mayTell(all) {
+  if (queue.items.length > FEW && !all && Date.now() - toldAt < TELL_EVERY) return false;
+  toldAt = Date.now();
+  return true;
 }
 
 function showModel({ detail: { before } }) {
@@ -167,19 +189,15 @@ if (navigator.maxTouchPoints || matchMedia("(any-pointer: coarse)").matches) {
   byId("lead").textContent = "Read handwriting";
   byId("aside").textContent = "from images, from a photo or from your hand";
 }
-new Pad((file) => add([file]));
+const pad = new Pad((file) => add([file]));
 byId("write").addEventListener("click", () => {
   showPad(byId("pad").hidden);
   if (!byId("pad").hidden) byId("canvas").focus();
 });
-byId("copy-all").addEventListener("click", async () => {
-  // as they stand on the page
-  const texts = [...byId("cards").children].flatMap((element) => {
-    const card = [...cards.values()].find((each) => each.element === element);
-    return card.item.status === "read" ? [card.take()] : [];
-  });
-  await copy(texts.join("\n\n"));
-  announce("Copied.");
+byId("copy-all").addEventListener("click", async ({ currentTarget }) => {
+  const read = standing().filter((card) => card.item.status === "read");
+  const text = read.map((card) => card.text).join("\n\n");
+  if (await copied(text, currentTarget)) read.forEach((card) => card.take());
 });
 byId("clear-all").addEventListener("click", clear);
 byId("docs").href = address("docs");
@@ -195,6 +213,6 @@ corrections.addEventListener("change", () => {
 });
 model.addEventListener("change", showModel);
 addEventListener("beforeunload", (event) => {
-  if ([...cards.values()].some((card) => card.open)) event.preventDefault();
+  if (!pad.empty || [...cards.values()].some((card) => card.open)) event.preventDefault();
 });
 model.watch();

@@ -1,4 +1,4 @@
-// Which version is served, asked for every few seconds while somebody looks.
+// Which version is served, asked for every few seconds while somebody looks or images wait for it.
 
 import { ask } from "./server.js";
 
@@ -8,6 +8,8 @@ const SECONDS = 5;
 class Model extends EventTarget {
   state = null;
   problem = null;
+  /** Whether somebody waits for it, though nobody looks at the page. */
+  wanted = () => false;
   #timer = 0;
   #asking = null;
 
@@ -21,7 +23,7 @@ class Model extends EventTarget {
   }
 
   /** `hidden`: also while nobody looks. */
-  refresh({ hidden = false } = {}) {
+  refresh({ hidden = this.wanted() } = {}) {
     clearTimeout(this.#timer);
     if (document.hidden && !hidden) return Promise.resolve();
     this.#asking ??= this.#ask().finally(() => (this.#asking = null));

@@ -12,7 +12,9 @@ export class Pad {
   #pen = this.#canvas.getContext("2d");
   #strokes = [];
   #stroke = null;
+  #cleared = [];
   #written = 0;
+  #pens = false;
 
   /** `onread(file)`: somebody wants it read. */
   constructor(onread) {
@@ -20,9 +22,10 @@ export class Pad {
     const canvas = this.#canvas;
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
-    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+    for (const end of ["pointerup", "lostpointercapture"]) {
       canvas.addEventListener(end, (event) => this.#up(event));
     }
+    canvas.addEventListener("pointercancel", (event) => this.#cancel(event));
     byId("pad").addEventListener("keydown", (event) => this.#key(event));
     byId("pad-undo").addEventListener("click", () => this.undo());
     byId("pad-clear").addEventListener("click", () => this.clear());
@@ -30,13 +33,22 @@ export class Pad {
     new ResizeObserver(() => this.#fit()).observe(canvas);
   }
 
+  get empty() {
+    return !this.#strokes.length;
+  }
+
+  /** Take back the last stroke, or that everything was cleared. */
   undo() {
-    this.#strokes.pop();
+    if (this.empty) [this.#strokes, this.#cleared] = [this.#cleared, []];
+    else this.#strokes.pop();
+    this.#stroke = null;
     this.#redraw();
   }
 
   clear() {
+    this.#cleared = this.#strokes;
     this.#strokes = [];
+    this.#stroke = null;
     this.#redraw();
   }
 
@@ -44,15 +56,24 @@ export class Pad {
     if (!this.#strokes.length) return;
     const image = this.#image();
     this.clear(); // at once: what is written meanwhile is the next
+    this.#cleared = [];
+    this.#told();
     this.onread(new File([await image], `writing-${++this.#written}.png`, { type: "image/png" }));
   }
 
   #down(event) {
-    if (event.button !== 0 || this.#stroke) return;
+    if (event.button !== 0) return;
     event.preventDefault();
+    // who writes with a pen rests the hand on the paper, often before the pen
+    const pen = event.pointerType === "pen";
+    this.#pens ||= pen;
+    if (event.pointerType === "touch" && this.#pens) return;
+    if (this.#stroke && !(pen && this.#stroke.touch)) return;
+    if (this.#stroke) this.undo();
     this.#canvas.focus({ preventScroll: true });
     this.#canvas.setPointerCapture(event.pointerId);
-    this.#stroke = { pointer: event.pointerId, points: [this.#point(event)] };
+    const touch = event.pointerType === "touch";
+    this.#stroke = { pointer: event.pointerId, touch, points: [this.#point(event)] };
     this.#strokes.push(this.#stroke);
     this.#ink(this.#pen, this.#stroke.points);
     this.#told();
@@ -70,6 +91,11 @@ export class Pad {
   /** A palm that is lifted ends no stroke of the pen. */
   #up(event) {
     if (this.#stroke?.pointer === event.pointerId) this.#stroke = null;
+  }
+
+  /** The system has found that it was no writing: a palm, or the page being moved. */
+  #cancel(event) {
+    if (this.#stroke?.pointer === event.pointerId) this.undo();
   }
 
   #key(event) {
@@ -128,11 +154,12 @@ export class Pad {
   }
 
   #told() {
-    const empty = !this.#strokes.length;
+    const { empty } = this;
     byId("pad-hint").hidden = !empty;
     // a button that has the focus keeps it for what comes next
     const focused = document.activeElement;
-    for (const id of ["pad-undo", "pad-clear", "pad-read"]) byId(id).disabled = empty;
+    for (const id of ["pad-clear", "pad-read"]) byId(id).disabled = empty;
+    byId("pad-undo").disabled = empty && !this.#cleared.length;
     if (focused?.disabled) this.#canvas.focus({ preventScroll: true });
   }
 

@@ -12,8 +12,16 @@ const METRICS = [
   ["val_wer", "Words wrong, validation lines"],
 ];
 
+let told = "";
+
+/** Made anew only where it says something new: who reads in it stays where they are. */
 export function fillPanel({ state, problem }) {
   const body = byId("panel-body");
+  const asked = body.querySelector("#asked");
+  if (asked && state) asked.textContent = askedAt(state);
+  const now = JSON.stringify([{ ...state, polled_at: null }, problem?.title, problem?.detail, key()]);
+  if (now === told) return;
+  told = now;
   const kept = body.querySelector("details")?.open ?? false;
   body.replaceChildren(...(state ? known(state, kept) : []));
   if (problem) body.prepend(make("p", { class: "bad" }, sentences(problem.title, problem.detail)));
@@ -39,7 +47,7 @@ function known(state, open) {
     ["Version", version ?? "none yet"],
     ["Stage", state.stage],
     ["In use since", state.loaded_at ? moment(state.loaded_at) : "—"],
-    ["Registry asked", state.polled_at ? moment(state.polled_at) : "never answered"],
+    ["Registry asked", make("span", { id: "asked" }, askedAt(state))],
     ["Reads", state.levels.filter((level) => level !== "auto").join(", ") || "—"],
     ["Decoders", state.decoders.filter((decoder) => decoder !== "auto").join(", ") || "—"],
   ];
@@ -86,6 +94,8 @@ function links(state) {
 
 const list = (rows) =>
   make("dl", {}, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+
+const askedAt = (state) => (state.polled_at ? moment(state.polled_at) : "never answered");
 
 const exactly = (share) => (share < 0.1 ? `${(share * 100).toFixed(1)} %` : percent(share));
 

@@ -5,9 +5,12 @@ import { ask, Problem } from "./server.js";
 import { prepared } from "./shrink.js";
 
 const AT_ONCE = 2;
-export const MOST_TRIES = 6;
+const MOST_TRIES = 6;
 const ALTERNATIVES = 5;
 const LONGEST_WAIT = 60;
+// bytes that a slow network may not bring in time, and those that are tried instead
+const HEAVY = 1_000_000;
+const LEAST_TARGET = 300_000;
 
 // no answer at all, or one from a proxy in front of it
 const AWAY = [0, 502, 504];
@@ -37,6 +40,11 @@ export class Item extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  /** Why it is not read at once, while it is pausing. */
+  get busy() {
+    return [429, 503].includes(this.problem?.status) ? "The service is busy" : this.problem?.title;
+  }
+
   get over() {
     return this.status === "read" || this.status === "failed";
   }
@@ -52,6 +60,7 @@ export class Queue extends EventTarget {
     super();
     this.#options = options;
     model.addEventListener("change", () => this.#next());
+    model.wanted = () => this.items.some((item) => item.status === "waiting");
   }
 
   add(items) {
@@ -108,7 +117,9 @@ export class Queue extends EventTarget {
   }
 
   async #prepared(item, more) {
-    const { file, said } = await prepared(item.file, model.state.limits, more);
+    const limits = { ...model.state.limits };
+    if (more?.lighter) limits.bytes = Math.min(limits.bytes, Math.max(LEAST_TARGET, item.file.size / 3));
+    const { file, said } = await prepared(item.file, limits, { smaller: Boolean(more) });
     return { sent: file, said };
   }
 
@@ -123,24 +134,39 @@ export class Queue extends EventTarget {
   /** True where it should be sent once more, false where it goes back into the queue. */
   async #overcome(item, problem) {
     // a service that is away comes back, and then its model is told to be there
-    if (problem.kind === "no-model" || AWAY.includes(problem.status)) {
+    if (problem.kind === "no-model" || isAway(problem)) {
       await model.refresh({ hidden: true });
       if (model.version === null) {
         item.become("waiting");
         return false;
       }
     }
-    if (problem.kind === "too-many-pixels" && item.sent === item.file) {
-      Object.assign(item, await this.#prepared(item, { smaller: true }));
+    const lighter = isTooHeavy(problem, item.sent);
+    if ((lighter || problem.kind === "too-many-pixels") && item.sent === item.file) {
+      Object.assign(item, await this.#prepared(item, { lighter }));
       if (item.sent !== item.file) return true;
     }
-    if (problem.status !== 503 || item.tries >= MOST_TRIES) throw problem;
+    if (item.tries >= triesOf(problem)) throw problem;
     const wait = Math.min(problem.retryAfter ?? 2, LONGEST_WAIT);
     item.become("pausing", { wait, problem });
     await pause(wait, item.stop.signal);
     item.become("reading", { problem: null });
     return true;
   }
+}
+
+const isAway = ({ status }) => AWAY.includes(status);
+
+/** It did not arrive in time, or something in front of the service takes no more. */
+function isTooHeavy({ status, kind }, sent) {
+  const told = status === 408 || (status === 413 && !kind);
+  return told || (AWAY.includes(status) && sent.size > HEAVY);
+}
+
+/** How often an image is sent, at most, before this is the end of it. */
+export function triesOf(problem) {
+  if ([429, 503].includes(problem.status)) return MOST_TRIES;
+  return isAway(problem) || problem.status === 408 ? 2 : 1;
 }
 
 function pause(seconds, signal) {

@@ -14,7 +14,10 @@ export class Saving {
     this.text = make("p", { class: "checked-text" });
     this.hint = make("p", { class: "hint" });
     this.wrong = make("p", { class: "wrong", role: "alert" });
-    this.all = button("All lines are right", "tick", onall);
+    this.all = button("All lines are right", "tick", () => {
+      onall();
+      this.focus(); // the button goes
+    });
     this.button = button("Save corrections", null, () => this.save(), { class: "button small main" });
     this.undo = button("Delete again", null, () => this.remove());
     const row = make("div", { class: "foot-row" }, this.text, this.undo, this.all, this.button);
@@ -38,10 +41,11 @@ export class Saving {
     this.#taken = this.#state;
   }
 
-  /** Whether something was written here that is nowhere else yet. */
+  /** Whether something was written or checked here that is nowhere else yet. */
   get open() {
     const elsewhere = [this.item.saved?.state, this.#taken].includes(this.#state);
-    return !elsewhere && this.lines.some((line) => line.edited);
+    const done = (line) => line.edited || (corrections.kept && line.checked);
+    return !elsewhere && this.lines.some(done);
   }
 
   /** What would be saved now: a name given afterwards belongs to it, too. */
@@ -65,7 +69,8 @@ export class Saving {
     this.button.disabled = !count || this.#busy;
     this.undo.hidden = !this.item.saved;
     this.undo.disabled = this.#busy;
-    this.wrong.textContent = this.#wrong;
+    // written anew it would be read out anew
+    if (this.wrong.textContent !== this.#wrong) this.wrong.textContent = this.#wrong;
     const name = this.documentOf();
     this.hint.textContent = `${corrections.stored}${name ? `, as a part of “${name}”` : ""}.`;
   }
@@ -111,7 +116,7 @@ export class Saving {
     try {
       await work();
     } catch (problem) {
-      this.#wrong = [problem.title, problem.detail].filter(Boolean).join(": ");
+      this.#wrong = [problem.title ?? String(problem), problem.detail].filter(Boolean).join(": ");
       if (problem.kind === "corrections-off") corrections.refresh();
     }
     this.#busy = false;

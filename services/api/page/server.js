@@ -5,7 +5,8 @@ import { askForKey, key, keyRefused } from "./keys.js";
 const BASE = new URL("../", import.meta.url);
 const KIND = "urn:handwriting:problem:";
 
-/** What the service answered in place of a reading, or that it did not answer. */
+/** What the service answered in place of a reading, or that it did not (`status` is 0), or that
+    there was nothing to send it (null). */
 export class Problem extends Error {
   constructor({ type = "", title, detail = "", status = 0 }, retryAfter = null) {
     super(title);
@@ -24,7 +25,7 @@ export async function ask(path, { byItself = false, ...request } = {}) {
   for (;;) {
     const sent = key();
     const answer = await send(path, request, sent);
-    if (answer.ok) return answer.status === 204 ? null : answer.json();
+    if (answer.ok) return answer.status === 204 ? null : told(answer);
     const problem = await problemOf(answer);
     const may = answer.status === 401 && !(byItself && keyRefused());
     if (!may || !(await askForKey(sent))) throw problem;
@@ -37,6 +38,13 @@ async function send(path, request, sent) {
     return await fetch(address(path), { ...request, headers, cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    if (await gone(request.body)) {
+      throw new Problem({
+        title: "The file cannot be read any more",
+        detail: "It was changed, moved or deleted since, or is a folder. Add it again.",
+        status: null,
+      });
+    }
     throw new Problem({
       title: "The service cannot be reached",
       detail: "Either it is not running, or the network is away.",
@@ -44,8 +52,36 @@ async function send(path, request, sent) {
   }
 }
 
+/** Whether the image of a form is no longer where it was: it is read only when it is sent. */
+async function gone(body) {
+  const file = body instanceof FormData ? body.get("image") : null;
+  if (!file) return false;
+  return file.arrayBuffer().then(
+    () => false,
+    () => true,
+  );
+}
+
+async function told(answer) {
+  try {
+    return await answer.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({
+      title: "The answer cannot be read",
+      detail: "It broke off, or something between here and the service answered in its place.",
+    });
+  }
+}
+
+/** Of a Retry-After, which is a number or a date; null where it is neither. */
+function secondsOf(text) {
+  const seconds = Number(text) || Math.ceil((Date.parse(text) - Date.now()) / 1000);
+  return seconds > 0 ? seconds : null;
+}
+
 async function problemOf(answer) {
-  const retryAfter = Number(answer.headers.get("Retry-After")) || null;
+  const retryAfter = secondsOf(answer.headers.get("Retry-After"));
   try {
     const told = await answer.json();
     if (told.title) return new Problem({ ...told, status: answer.status }, retryAfter);
