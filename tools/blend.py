@@ -10,7 +10,7 @@ import argparse
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +27,7 @@ from trainer.checkpoint import Checkpoint, load_model  # noqa: E402
 from trainer.datasets.base import Sample  # noqa: E402
 from trainer.datasets.catalogue import open_dataset  # noqa: E402
 from trainer.network import Crnn  # noqa: E402
+from trainer.normalization import Normalization  # noqa: E402
 from trainer.recipe import Recipe  # noqa: E402
 from trainer.settings import load  # noqa: E402
 from trainer.transfer import KERAS_MODEL, size_of, transfer  # noqa: E402
@@ -65,6 +66,23 @@ def batches(
             yield np.stack(part)[..., np.newaxis].astype(np.float32)
 
 
+def renormalise(network: Crnn, inks: Iterable[NDArray[np.float32]]) -> int:
+    """Take means and variances of the normalisations over batches; returns how many there were.
+
+    Whatever they were before is forgotten: each batch counts as much as any other.
+    """
+    layers = [layer for layer in network.layers if isinstance(layer, Normalization)]
+    usual = [layer.momentum for layer in layers]
+    number = 0
+    for number, ink in enumerate(inks, start=1):
+        for layer in layers:
+            layer.momentum = 1 - 1 / number
+        network(ink, training=True)
+    for layer, momentum in zip(layers, usual, strict=True):
+        layer.momentum = momentum
+    return number
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of the checkpoint")
@@ -81,11 +99,8 @@ def main() -> None:
     for name in options.dataset:
         own = list(open_dataset(name, load().data_dir).samples("train"))
         samples += rng.sample(own, min(options.lines, len(own)))
-    number = 0
     spec = Recipe(size=size_of(bundle.path)).input()  # which need not be the bundle's own
-    for ink in batches(samples, spec, rng):
-        network(ink, training=True)
-        number += 1
+    number = renormalise(network, batches(samples, spec, rng))
     checkpoint.save_best(network)
     print(f"{options.run} holds a blend; its normalisations have seen {number} batches.")
 

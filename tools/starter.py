@@ -3,8 +3,10 @@
 python -m tools.starter RUN -d hooker ... -d synthetic:60000:fonts --words words --history "..."
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -115,16 +117,21 @@ def make(
         if not dataset:
             raise Failure("Name what it was trained on: -d SOURCE, but for the single words.")
         found = [open_dataset(name, known.data_dir) for name in dataset]
-        bundle = finish_checkpoint(Checkpoint(checkpoint), found, output).bundle
-        file = bundle.path / CARD
-        file.write_text(
-            completed(file.read_text("utf-8"), words=Words.of(words), history=history),
-            encoding="utf-8",
-        )
-        seal(bundle.path, bundle.manifest)
-        size = sum(each.stat().st_size for each in output.rglob("*") if each.is_file())
-        if size > MOST_BYTES:
-            raise Failure(f"The bundle has {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6:.0f}.")
+        if not (words / INDEX).is_file():
+            raise Failure(f"{words} is no folder of `trainer words`: it has no {INDEX}.")
+        single = Words.of(words)
+        with TemporaryDirectory(dir=output.parent) as scratch:  # the last one stays until the end
+            made = Path(scratch) / output.name
+            bundle = finish_checkpoint(Checkpoint(checkpoint), found, made).bundle
+            file = made / CARD
+            card = completed(file.read_text("utf-8"), words=single, history=history)
+            file.write_text(card, encoding="utf-8")
+            seal(made, bundle.manifest)
+            size = sum(each.stat().st_size for each in made.rglob("*") if each.is_file())
+            if size > MOST_BYTES:
+                raise Failure(f"It has {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6:.0f}.")
+            shutil.rmtree(output, ignore_errors=True)
+            made.rename(output)
         console.print(f"{Bundle.load(output).path}: {size / 1e6:.1f} MB.")
 
 

@@ -11,6 +11,7 @@ from tools import blend
 from trainer.checkpoint import Checkpoint, load_model
 from trainer.export import export_bundle
 from trainer.network import Crnn, build
+from trainer.normalization import Normalization
 from trainer.recipe import Recipe
 from trainer.state import State
 from trainer.transfer import KERAS_MODEL
@@ -65,3 +66,20 @@ def test_weights_are_blended_and_statistics_taken_anew(
             np.testing.assert_allclose(between, expected, atol=1e-6)
     assert moved > 10
     assert found.output_shape[0][-1] == GROWN.classes
+
+
+def test_every_batch_counts_as_much_whatever_the_statistics_were_before() -> None:
+    network = build("tiny", KNOWN.classes, seed=3)
+    first = next(each for each in network.layers if isinstance(each, Normalization))
+    rng = np.random.default_rng(0)
+    inks = [rng.random((16, 80, 128, 1), np.float32) * size for size in (0.2, 1.0, 0.5)]
+
+    def mean_over(some: list[np.ndarray]) -> np.ndarray:
+        assert blend.renormalise(network, some) == len(some)
+        return np.asarray(first.moving_mean)
+
+    apart = [mean_over([each]) for each in inks]
+    together = mean_over(inks)
+    np.testing.assert_allclose(together, np.mean(apart, axis=0), atol=1e-5)
+    assert not np.allclose(together, apart[-1], atol=1e-3)
+    assert first.momentum == pytest.approx(0.98)
