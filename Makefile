@@ -104,6 +104,9 @@ $(PY):
 $(RUNTIME): services/trainer/requirements.txt services/api/requirements.txt | $(PY)
 	@echo "Installing the services' requirements into $(VENV): 2.9 GB, some minutes, once"
 	@$(PIP_INSTALL) -r services/trainer/requirements.txt -r services/api/requirements.txt
+	@# python -m trainer, wherever it is called
+	@$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' | \
+	  while read -r site; do echo "$(CURDIR)/services" > "$$site/handwriting.pth"; done
 	@touch $@
 
 $(RAY): services/trainer/requirements-ray.txt $(RUNTIME)

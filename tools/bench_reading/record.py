@@ -25,7 +25,7 @@ class Line(_Row):
 
 
 class Record(_Row):
-    """One reader on one set. `seconds` is the time of reading alone, without starting up."""
+    """One reader on one set. `seconds`: of opening and reading the images, not of starting up."""
 
     reader: str
     decoder: str
