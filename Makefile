@@ -4,6 +4,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 RUNTIME := $(VENV)/.runtime
+PATHS := $(VENV)/.paths
 DEV := $(VENV)/.dev
 RAY := $(VENV)/.ray
 SPARK := $(if $(shell command -v java 2>/dev/null),$(VENV)/.spark)
@@ -101,10 +102,13 @@ $(PY):
 	echo "its venv module (Debian: python3-venv). Install one, or name it: make PYTHON=/path/to/python3.11 ..." >&2; \
 	exit 1
 
-$(RUNTIME): services/trainer/requirements.txt services/api/requirements.txt | $(PY)
+$(RUNTIME): services/trainer/requirements.txt services/api/requirements.txt | $(PY) $(PATHS)
 	@echo "Installing the services' requirements into $(VENV): 2.9 GB, some minutes, once"
 	@$(PIP_INSTALL) -r services/trainer/requirements.txt -r services/api/requirements.txt
-	@# python -m trainer, wherever it is called
+	@touch $@
+
+# python -m trainer, wherever it is called
+$(PATHS): | $(PY)
 	@$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' | \
 	  while read -r site; do echo "$(CURDIR)/services" > "$$site/handwriting.pth"; done
 	@touch $@

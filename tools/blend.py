@@ -16,7 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "services"))
 
-import numpy as np  # noqa: E402  # after the path the others are found by
+import keras  # noqa: E402  # after the path the others are found by
+import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from recognizer.alphabet import Alphabet  # noqa: E402
@@ -71,13 +72,15 @@ def renormalise(network: Crnn, inks: Iterable[NDArray[np.float32]]) -> int:
 
     Whatever they were before is forgotten: each batch counts as much as any other.
     """
-    layers = [layer for layer in network.layers if isinstance(layer, Normalization)]
+    # all of them stand before the columns; what comes after takes most of the time
+    columns = keras.Model(network.input, network.get_layer("columns").output)
+    layers = [layer for layer in columns.layers if isinstance(layer, Normalization)]
     usual = [layer.momentum for layer in layers]
     number = 0
     for number, ink in enumerate(inks, start=1):
         for layer in layers:
             layer.momentum = 1 - 1 / number
-        network(ink, training=True)
+        columns(ink, training=True)
     for layer, momentum in zip(layers, usual, strict=True):
         layer.momentum = momentum
     return number

@@ -3,7 +3,6 @@
 python -m tools.starter RUN -d hooker ... -d synthetic:60000:fonts --words words --history "..."
 """
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -112,6 +111,7 @@ def make(
     with reported():
         known = settings()
         from trainer.datasets.catalogue import open_dataset
+        from trainer.export import put, refuse_other
         from trainer.finish import finish_checkpoint
 
         if not dataset:
@@ -120,6 +120,8 @@ def make(
         if not (words / INDEX).is_file():
             raise Failure(f"{words} is no folder of `trainer words`: it has no {INDEX}.")
         single = Words.of(words)
+        refuse_other(output)
+        output.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=output.parent) as scratch:  # the last one stays until the end
             made = Path(scratch) / output.name
             bundle = finish_checkpoint(Checkpoint(checkpoint), found, made).bundle
@@ -130,9 +132,8 @@ def make(
             size = sum(each.stat().st_size for each in made.rglob("*") if each.is_file())
             if size > MOST_BYTES:
                 raise Failure(f"It has {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6:.0f}.")
-            shutil.rmtree(output, ignore_errors=True)
-            made.rename(output)
-        console.print(f"{Bundle.load(output).path}: {size / 1e6:.1f} MB.")
+            put(Bundle.load(made), output)
+        console.print(f"{output}: {size / 1e6:.1f} MB.")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,15 @@ from trainer.transfer import start_from
 log = logging.getLogger(__name__)
 
 
+def _accelerated() -> bool:
+    """Whether Keras computes elsewhere than on the processor; True where it does not tell."""
+    try:
+        devices = keras.distribution.list_devices()
+    except AttributeError:  # a backend that tells nothing of them
+        return True
+    return any(not device.startswith("cpu") for device in devices)
+
+
 class _Logged:
     """Says each epoch in the log."""
 
@@ -79,12 +88,8 @@ def fit(
             stopped=stopped,
         )
         origin = training.state.origin  # of a resumption, what it began with
-        if recipe.precision != "float32" and not (
-            keras.distribution.list_devices("gpu") or computes_bfloat16()
-        ):
-            log.warning(
-                "this processor only imitates bfloat16: float32 is faster, about twice"
-            )
+        if recipe.precision != "float32" and not (_accelerated() or computes_bfloat16()):
+            log.warning("this processor only imitates bfloat16: float32 is faster, about twice")
         log.info("training on %s: %d samples, %s", corpus.name, len(data.train), origin)
         with Pipeline(recipe.input(), corpus.alphabet) as pipeline:
             return training.run(_Logged(listener), pipeline)

@@ -157,6 +157,39 @@ def test_escape_takes_back_to_what_was_confirmed(visitor: Visitor, line: Path) -
     assert card.locator(".tick").first.get_attribute("aria-pressed") == "true"
 
 
+def test_escape_takes_back_an_edit_after_the_menu_was_open(visitor: Visitor, line: Path) -> None:
+    visitor.choose(line)
+    card = visitor.read_card("line.png")
+    keyboard = visitor.page.keyboard
+    read = field(card, 0).input_value()
+    field(card, 0).focus()
+    keyboard.press("End")
+    keyboard.type(" indeed")
+    keyboard.press("Home")
+    keyboard.press("Alt+ArrowDown")
+    card.get_by_role("menu").wait_for()
+    keyboard.press("Escape")
+    expect(card.get_by_role("menu")).to_have_count(0)
+    assert field(card, 0).input_value() == f"{read} indeed"
+    keyboard.press("Escape")
+    assert field(card, 0).input_value() == read
+
+
+def test_what_escape_brings_back_is_ticked_only_if_it_was(visitor: Visitor, line: Path) -> None:
+    visitor.choose(line)
+    card = visitor.read_card("line.png")
+    read = field(card, 0).input_value()
+    field(card, 0).focus()
+    visitor.page.keyboard.type("So ")
+    tick = card.locator(".tick").first
+    tick.click()
+    tick.click()  # for what was written, not for what was read
+    field(card, 0).focus()
+    visitor.page.keyboard.press("Escape")
+    assert field(card, 0).input_value() == read
+    assert tick.get_attribute("aria-pressed") == "false"
+
+
 def test_escape_takes_back_nothing_of_an_earlier_visit(visitor: Visitor, line: Path) -> None:
     visitor.choose(line)
     card = visitor.read_card("line.png")

@@ -72,7 +72,8 @@ def test_every_batch_counts_as_much_whatever_the_statistics_were_before() -> Non
     network = build("tiny", KNOWN.classes, seed=3)
     first = next(each for each in network.layers if isinstance(each, Normalization))
     rng = np.random.default_rng(0)
-    inks = [rng.random((16, 80, 128, 1), np.float32) * size for size in (0.2, 1.0, 0.5)]
+    height = Recipe(size="tiny").input().height
+    inks = [rng.random((16, height, 128, 1), np.float32) * size for size in (0.2, 1.0, 0.5)]
 
     def mean_over(some: list[np.ndarray]) -> np.ndarray:
         assert blend.renormalise(network, some) == len(some)

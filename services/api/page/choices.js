@@ -19,8 +19,8 @@ export function openChoices(row, groups, { onchoose, onleave }) {
         tabindex: "-1",
         class: "choice",
         onclick: () => {
-          closeChoices();
           onchoose(choice);
+          closeChoices();
         },
         // the line keeps the focus where a pointer chooses
         onpointerdown: (event) => event.preventDefault(),
@@ -70,7 +70,7 @@ function move(event, menu, onleave) {
   } else if (event.key === "Escape" || event.key === "Tab") {
     event.preventDefault();
     event.stopPropagation();
+    onleave(); // first: the focus has not left the line then
     closeChoices();
-    onleave();
   }
 }

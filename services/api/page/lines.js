@@ -154,7 +154,8 @@ export class LineRow {
 
   #toggle() {
     this.corrected.checked = !this.corrected.checked;
-    if (this.#before) this.#before.checked = this.corrected.checked;
+    // of another text than the one before it says nothing
+    if (this.#before?.text === this.corrected.text) this.#before.checked = this.corrected.checked;
     this.#changed();
   }
 

@@ -1,16 +1,16 @@
 // Images that are read one after another, two at a time.
 
 import { model } from "./model.js";
-import { ask, Problem } from "./server.js";
+import { ask, Problem, UNREADABLE } from "./server.js";
 import { prepared } from "./shrink.js";
 
 const AT_ONCE = 2;
 const MOST_TRIES = 6;
 const ALTERNATIVES = 5;
 const LONGEST_WAIT = 60;
-// bytes that a slow network may not bring in time, and those that are tried instead
+// bytes that a slow network may not bring in time, and those below which it is not that
 const HEAVY = 1_000_000;
-const LEAST_TARGET = 300_000;
+const LIGHT = 300_000;
 
 // no answer at all, or one from a proxy in front of it
 const AWAY = [0, 502, 504];
@@ -116,11 +116,26 @@ export class Queue extends EventTarget {
     }
   }
 
-  async #prepared(item, more) {
-    const limits = { ...model.state.limits };
-    if (more?.lighter) limits.bytes = Math.min(limits.bytes, Math.max(LEAST_TARGET, item.file.size / 3));
-    const { file, said } = await prepared(item.file, limits, { smaller: Boolean(more) });
+  /** `bytes`: no more than those. */
+  async #prepared(item, { smaller = false, bytes = Infinity } = {}) {
+    const { limits } = model.state;
+    const most = { ...limits, bytes: Math.min(limits.bytes, bytes) };
+    const { file, said } = await prepared(item.file, most, { smaller });
     return { sent: file, said };
+  }
+
+  /** A third of what was sent, or so; false where that cannot be made or would be lost on it. */
+  async #lighten(item) {
+    const { size } = item.sent;
+    if (size <= LIGHT) return false;
+    try {
+      const made = await this.#prepared(item, { smaller: true, bytes: Math.max(LIGHT, size / 3) });
+      if (made.sent.size >= size) return false;
+      Object.assign(item, made);
+      return true;
+    } catch {
+      return false; // the browser cannot: what the service said stands
+    }
   }
 
   #predict(item) {
@@ -136,16 +151,19 @@ export class Queue extends EventTarget {
     // a service that is away comes back, and then its model is told to be there
     if (problem.kind === "no-model" || isAway(problem)) {
       await model.refresh({ hidden: true });
+      item.stop.signal.throwIfAborted();
       if (model.version === null) {
         item.become("waiting");
         return false;
       }
     }
-    const lighter = isTooHeavy(problem, item.sent);
-    if ((lighter || problem.kind === "too-many-pixels") && item.sent === item.file) {
-      Object.assign(item, await this.#prepared(item, { lighter }));
+    if (problem.kind === "too-many-pixels" && item.sent === item.file) {
+      Object.assign(item, await this.#prepared(item, { smaller: true }));
       if (item.sent !== item.file) return true;
     }
+    const lighter = isTooHeavy(problem, item) && (await this.#lighten(item));
+    item.stop.signal.throwIfAborted();
+    if (lighter) return true;
     if (item.tries >= triesOf(problem)) throw problem;
     const wait = Math.min(problem.retryAfter ?? 2, LONGEST_WAIT);
     item.become("pausing", { wait, problem });
@@ -157,10 +175,10 @@ export class Queue extends EventTarget {
 
 const isAway = ({ status }) => AWAY.includes(status);
 
-/** It did not arrive in time, or something in front of the service takes no more. */
-function isTooHeavy({ status, kind }, sent) {
-  const told = status === 408 || (status === 413 && !kind);
-  return told || (AWAY.includes(status) && sent.size > HEAVY);
+/** It did not arrive in time, it breaks off again and again, or a proxy takes no more. */
+function isTooHeavy({ status, kind }, { sent, tries }) {
+  if (status === 408 || (status === 413 && !kind)) return true;
+  return AWAY.includes(status) && kind !== UNREADABLE && tries > 1 && sent.size > HEAVY;
 }
 
 /** How often an image is sent, at most, before this is the end of it. */

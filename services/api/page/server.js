@@ -4,6 +4,7 @@ import { askForKey, key, keyRefused } from "./keys.js";
 
 const BASE = new URL("../", import.meta.url);
 const KIND = "urn:handwriting:problem:";
+export const UNREADABLE = "unreadable-answer";
 
 /** What the service answered in place of a reading, or that it did not (`status` is 0), or that
     there was nothing to send it (null). */
@@ -68,6 +69,7 @@ async function told(answer) {
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({
+      type: `${KIND}${UNREADABLE}`,
       title: "The answer cannot be read",
       detail: "It broke off, or something between here and the service answered in its place.",
     });
