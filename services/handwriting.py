@@ -203,10 +203,17 @@ class Client(_Calls):
     def read_many(self, images: Iterable[Image], **asked: Unpack[Asked]) -> Iterator[Item]:
         """Read images, some in each request, in their order. Raises as `read`.
 
-        One that cannot be read has a problem in place of a reading, and the rest goes on.
+        One that cannot be read has a problem in place of a reading, and the rest goes on. Those
+        that the service was too busy for are asked for again, alone.
         """
         for first, some in _groups(images):
-            yield from _items(first, self._send(_many(some, asked)))
+            group = _Group(first, some, asked)
+            try:
+                Retrying(**self._policy)(self._fill, group)
+            except HandwritingError:
+                if not group.items:
+                    raise
+            yield from group.items
 
     def model(self) -> dict[str, Any]:
         """What the service says of the version that it serves. Raises as `read`."""
@@ -227,13 +234,17 @@ class Client(_Calls):
         self.close()
 
     def _send(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        def ask() -> dict[str, Any]:
-            try:
-                return _taken(self._http.request(**request))
-            except httpx.HTTPError as error:
-                raise _unreachable(self._http.base_url, error) from error
+        return Retrying(**self._policy)(self._ask, request)
 
-        return Retrying(**self._policy)(ask)
+    def _fill(self, group: "_Group") -> None:
+        group.take(self._ask(group.request()))
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Once."""
+        try:
+            return _taken(self._http.request(**request))
+        except httpx.HTTPError as error:
+            raise _unreachable(self._http.base_url, error) from error
 
 
 class AsyncClient(_Calls):
@@ -256,7 +267,13 @@ class AsyncClient(_Calls):
     ) -> AsyncIterator[Item]:
         """See `Client.read_many`."""
         for first, some in _groups(images):
-            for item in _items(first, await self._send(_many(some, asked))):
+            group = _Group(first, some, asked)
+            try:
+                await AsyncRetrying(**self._policy)(self._fill, group)
+            except HandwritingError:
+                if not group.items:
+                    raise
+            for item in group.items:
                 yield item
 
     async def model(self) -> dict[str, Any]:
@@ -278,13 +295,17 @@ class AsyncClient(_Calls):
         await self.close()
 
     async def _send(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        async def ask() -> dict[str, Any]:
-            try:
-                return _taken(await self._http.request(**request))
-            except httpx.HTTPError as error:
-                raise _unreachable(self._http.base_url, error) from error
+        return await AsyncRetrying(**self._policy)(self._ask, request)
 
-        return await AsyncRetrying(**self._policy)(ask)
+    async def _fill(self, group: "_Group") -> None:
+        group.take(await self._ask(group.request()))
+
+    async def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Once."""
+        try:
+            return _taken(await self._http.request(**request))
+        except httpx.HTTPError as error:
+            raise _unreachable(self._http.base_url, error) from error
 
 
 def _one(image: Image, asked: Asked) -> dict[str, Any]:
@@ -329,9 +350,38 @@ def _groups(images: Iterable[Image]) -> Iterator[tuple[int, list[Image]]]:
         yield count, some
 
 
-def _items(first: int, answer: Mapping[str, Any]) -> list[Item]:
-    items = [Item.model_validate(each) for each in answer["results"]]
-    return [item.model_copy(update={"index": first + item.index}) for item in items]
+class _Group:
+    """Images that go in one request, and what came of them."""
+
+    def __init__(self, first: int, images: Sequence[Image], asked: Asked) -> None:
+        """`first`: the number of its first image among all."""
+        self._first = first
+        self._images = images
+        self._asked = asked
+        self._items: dict[int, Item] = {}
+        self._missing = list(range(len(images)))
+
+    @property
+    def items(self) -> list[Item]:
+        """In the order of the images; empty until an answer came."""
+        return [self._items[index] for index in sorted(self._items)]
+
+    def request(self) -> dict[str, Any]:
+        """For those that have no reading yet, and may have one."""
+        return _many([self._images[index] for index in self._missing], self._asked)
+
+    def take(self, answer: Mapping[str, Any]) -> None:
+        """Raises `RefusedError` where asking again may help."""
+        asked, self._missing = self._missing, []
+        busy = None
+        for item in map(Item.model_validate, answer["results"]):
+            index = asked[item.index]
+            self._items[index] = item.model_copy(update={"index": self._first + index})
+            if item.problem and item.problem.status in _BUSY:
+                busy = item.problem
+                self._missing.append(index)
+        if busy:
+            raise RefusedError(busy)
 
 
 def _taken(response: httpx.Response) -> dict[str, Any]:

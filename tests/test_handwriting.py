@@ -1,8 +1,9 @@
 """The client: against a real API, and against answers that an API gives when it is in trouble."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ import handwriting
 from api.keys import make
 from bundles import bars, make_bundle
 from calls import fill_cache
-from handwriting import TOGETHER, AsyncClient, Client, RefusedError, UnreachableError
+from handwriting import TOGETHER, AsyncClient, Client, Item, RefusedError, UnreachableError
 from servers import Api, free_port
 
 REGISTRY = "http://127.0.0.1:9"  # nothing listens there: the model comes from the disk cache
@@ -77,9 +78,9 @@ def test_many_images_take_several_requests_and_keep_their_order(client: Client) 
 
 def test_large_images_take_a_request_each(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
-    send = client._send
+    ask = client._ask
     monkeypatch.setattr(handwriting, "MOST_BYTES", 2 * len(bars("aaa")))
-    monkeypatch.setattr(client, "_send", lambda call: sent.append(len(call["files"])) or send(call))
+    monkeypatch.setattr(client, "_ask", lambda call: sent.append(len(call["files"])) or ask(call))
     items = list(client.read_many([bars("aaa")] * 3 + [bars("aaa") + bytes(5000)] + [bars("a")]))
     assert [item.reading.text for item in items if item.reading] == [*["aaa"] * 4, "a"]
     assert sent == [2, 1, 1, 1]
@@ -148,6 +149,77 @@ def test_a_busy_service_is_asked_again_when_it_says(answers: Answers) -> None:
     with Client(transport=answers(busy("1"), busy("0"), MODEL)) as client:
         assert client.model() == {"version": "1"}
     assert 1 <= time.monotonic() - began < 1.5
+
+
+def read(text: str, index: int) -> dict[str, Any]:
+    reading = {
+        "text": text,
+        "confidence": 0.9,
+        "level": "word",
+        "decoder": "greedy",
+        "width": 9,
+        "height": 9,
+        "lines": [],
+        "alternatives": [],
+    }
+    return {"index": index, "reading": reading}
+
+
+def late(index: int, status: int = 503) -> dict[str, Any]:
+    return {"index": index, "problem": {"title": "Too late", "status": status}}
+
+
+def batch(*results: dict[str, Any]) -> httpx.Response:
+    return httpx.Response(200, json={"results": results})
+
+
+ROUNDS = (
+    batch(read("a", 0), late(1), late(2, 415), late(3)),
+    busy("0"),
+    batch(late(0), read("d", 1)),
+    batch(read("b", 0)),
+)
+"""Of four images the second is asked for four times, the last three times."""
+
+
+def sizes(transport: httpx.MockTransport) -> list[int]:
+    """How many images each request had."""
+    seen: list[httpx.Request] = transport.seen  # type: ignore[attr-defined]
+    return [request.read().count(b'name="images"') for request in seen]
+
+
+def told(items: Iterable[Item]) -> list[tuple[int, str | int]]:
+    return [
+        (item.index, item.reading.text if item.reading else item.problem.status)
+        for item in items
+        if item.reading or item.problem
+    ]
+
+
+def test_of_several_images_those_it_was_too_busy_for_are_asked_again(answers: Answers) -> None:
+    transport = answers(*ROUNDS)
+    with Client(transport=transport) as client:
+        found = told(client.read_many([b"1", b"2", b"3", b"4"]))
+    assert found == [(0, "a"), (1, "b"), (2, 415), (3, "d")]
+    assert sizes(transport) == [4, 2, 2, 1]
+
+
+async def test_those_too_by_the_event_loop(answers: Answers) -> None:
+    transport = answers(*ROUNDS)
+    async with AsyncClient(transport=transport) as client:
+        items = [item async for item in client.read_many([b"1", b"2", b"3", b"4"])]
+    assert told(items) == [(0, "a"), (1, "b"), (2, 415), (3, "d")]
+    assert sizes(transport) == [4, 2, 2, 1]
+
+
+@pytest.mark.parametrize("then", [batch(late(0)), busy("60"), httpx.ReadError("reset")])
+def test_what_was_read_is_kept_where_the_rest_stays_busy(
+    answers: Answers, then: httpx.Response | Exception
+) -> None:
+    with Client(transport=answers(batch(read("a", 0), late(1)), then), patience=0.8) as client:
+        assert told(client.read_many([b"1", b"2"])) == [(0, "a"), (1, 503)]
+    with Client(transport=answers(busy("60")), patience=0.8) as client, pytest.raises(RefusedError):
+        list(client.read_many([b"1", b"2"]))
 
 
 async def test_and_by_the_event_loop(answers: Answers) -> None:

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.admission import Admission
 from api.errors import UnavailableError, answer
+from api.paths import path_of
 from api.uploads import body_limit, promised
 
 
@@ -23,11 +24,12 @@ class Door:
         self._limits = {path: body_limit(most) for path, most in paths.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] not in self._limits:
+        limit = self._limits.get(path_of(scope)) if scope["type"] == "http" else None
+        if limit is None:
             await self._app(scope, receive, send)
             return
         try:
-            body = promised(scope["headers"], self._limits[scope["path"]])
+            body = promised(scope["headers"], limit)
             self._admission.check(body)
         except UnavailableError as error:
             scope.setdefault("state", {})["refused"] = True

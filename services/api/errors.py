@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.paths import path_of
 from api.schemas import FieldProblem, Problem
 from corrections.errors import NoSuchCorrectionError
 from recognizer.errors import (
@@ -206,7 +207,7 @@ def add_handlers(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, HTTPException) and error.status_code == 405:
             # of several routes of a path the framework names the methods of the first
-            methods = app.openapi()["paths"].get(request.scope["path"], {})
+            methods = app.openapi()["paths"].get(path_of(request.scope), {})
             if methods:
                 allowed = ", ".join(sorted(method.upper() for method in methods))
                 error.headers = {**(error.headers or {}), "Allow": allowed}

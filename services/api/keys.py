@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import UnauthorizedError, answer
+from api.paths import path_of
 
 HEADER = "X-API-Key"
 
@@ -77,7 +78,7 @@ class KeyCheck:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"]
+        path = path_of(scope)
         if path in self._open or path.startswith(OPEN_BELOW):
             await self._app(scope, receive, send)
             return

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import TooManyBytesError, answer
 from api.metrics import Metrics
+from api.paths import path_of
 from api.uploads import body_limit
 
 REQUEST_ID = "X-Request-ID"
@@ -77,18 +78,19 @@ class Telemetry:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         # unknown paths share one label: a scan of the server must not make thousands
-        unrouted = scope["path"] if scope["path"] in self._paths else "unknown"
+        path = path_of(scope)
+        unrouted = path if path in self._paths else "unknown"
         route = getattr(scope.get("route"), "path", unrouted)
         labels = (scope["method"], route, str(status))
         self._metrics.requests.labels(*labels).inc()
         self._metrics.request_seconds.labels(*labels).observe(seconds)
         # under overload a line for each refusal would cost more than the refusal
-        quiet = scope["path"] in _PROBES or "refused" in scope["state"]
+        quiet = path in _PROBES or "refused" in scope["state"]
         self._log.log(
             logging.DEBUG if quiet else logging.INFO,
             "request",
             method=scope["method"],
-            path=scope["path"],
+            path=path,
             status=status,
             ms=round(seconds * 1000, 1),
             model_version=scope["state"].get("model_version"),
@@ -124,7 +126,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        max_bytes = self._paths.get(scope["path"], self._max_bytes)
+        max_bytes = self._paths.get(path_of(scope), self._max_bytes)
         limit = body_limit(max_bytes)
         reason = f"The request is too large: at most {max_bytes} bytes of images are read here."
         length = Headers(scope=scope).get("content-length", "")

@@ -74,6 +74,27 @@ def test_work_for_a_client_that_went_away_is_dropped(api: Api) -> None:
     assert answer.json()["text"] == "aa"
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "body"),
+    [
+        ("/predict", "multipart/form-data; boundary=x", b"--x\r\nContent-Disp"),
+        ("/predict/batch", "multipart/form-data; boundary=x", b"--x\r\nContent-Disp"),
+        ("/predict/json", "application/json", b'{"image": "iVBORw0'),
+    ],
+)
+def test_who_goes_away_within_a_request_gets_the_blame(
+    api: Api, path: str, kind: str, body: bytes
+) -> None:
+    host, port = api.uri.removeprefix("http://").split(":")
+    head = f"POST {path} HTTP/1.1\r\nHost: api\r\nContent-Type: {kind}\r\nContent-Length: 5000\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(head.encode() + b"\r\n" + body)
+        time.sleep(0.2)
+    counted = f'handwriting_requests_total{{method="POST",route="{path}"'
+    wait(lambda: metric(api, counted) == 1)
+    assert metric(api, f'{counted},status="499"') == 1
+
+
 async def test_what_was_accepted_is_finished_when_the_service_is_stopped(api: Api) -> None:
     assert api.process
     body = slow_image()
