@@ -37,7 +37,7 @@ Pairs = list[tuple[str, Reading]]
 def fitted(bundle: Bundle, datasets: Sequence[Dataset], path: Path) -> Bundle:
     """The bundle with a language model, lexicon and calibration of these sets."""
     corpus = Corpus.of(datasets, base=bundle.alphabet)
-    known = [sample for sample in corpus.validation() if bundle.alphabet.covers(sample.text)]
+    known = [sample for sample in corpus.handwriting("val") if bundle.alphabet.covers(sample.text)]
     return enriched(bundle, fit(bundle, known, texts_of(datasets)), path)
 
 

@@ -124,7 +124,7 @@ def make(
         output.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=output.parent) as scratch:  # the last one stays until the end
             made = Path(scratch) / output.name
-            bundle = finish_checkpoint(Checkpoint(checkpoint), found, made).bundle
+            bundle = finish_checkpoint(Checkpoint(checkpoint), found, made, inherits=False).bundle
             file = made / CARD
             card = completed(file.read_text("utf-8"), words=single, history=history)
             file.write_text(card, encoding="utf-8")

@@ -65,7 +65,7 @@ class Pipeline:
         self.spec = spec
         self.alphabet = alphabet
         self.workers = workers or max(1, (limited() or os.cpu_count() or 2) - 1)
-        self.broken: set[str] = set()
+        self.skipped: set[str] = set()
 
     def __enter__(self) -> "Pipeline":
         # not fork: the parent holds TensorFlow's threads
@@ -140,14 +140,21 @@ class Pipeline:
 
     def _usable(self, sample: Sample, result: NDArray[np.uint8] | str) -> NDArray[np.uint8] | None:
         if isinstance(result, str):
-            if sample.id not in self.broken:
-                log.warning("%s is skipped: %s", sample.id, result)
-                self.broken.add(sample.id)
+            self._skip(sample, result)
             return None
         # CTC cannot write more labels than it has steps, counting blanks between doubles
         doubles = sum(a == b for a, b in zip(sample.text, sample.text[1:], strict=False))
-        too_long = len(sample.text) + doubles > result.shape[1] // self.spec.stride
-        return None if too_long or not sample.text else result
+        steps = result.shape[1] // self.spec.stride
+        if len(sample.text) + doubles > steps:
+            self._skip(sample, f"{len(sample.text)} characters, which {steps} steps cannot write")
+            return None
+        return result if sample.text else None
+
+    def _skip(self, sample: Sample, reason: str) -> None:
+        """Said once of each sample."""
+        if sample.id not in self.skipped:
+            log.warning("%s is skipped: %s", sample.id, reason)
+            self.skipped.add(sample.id)
 
     def _batch(self, bucket: list[tuple[Sample, NDArray[np.uint8]]], size: int) -> Batch:
         filled = [bucket[index % len(bucket)] for index in range(size)]
@@ -196,8 +203,10 @@ def _prepare_all(jobs: list[_Job]) -> list[NDArray[np.uint8] | str]:
 
 
 def _start_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent, use one thread, and end when the parent has gone."""
+    """Leave signals to the parent, use one thread, and end when the parent has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # SIGTERM is the pool's own; `timeout` and batch systems send theirs to a whole group
+    os.setpgrp()
     import cv2
 
     cv2.setNumThreads(1)

@@ -19,7 +19,7 @@ SHARES = (1.0, 0.8, 0.6, 0.4, 0.2)
 
 def blend(
     network: Any, before: Sequence[NDArray[np.float32]], forgets: Callable[[], bool]
-) -> float:
+) -> float | None:
     """Bring a network back towards earlier weights, as far as it takes to forget nothing.
 
     Args:
@@ -28,7 +28,7 @@ def blend(
         forgets: whether it reads too badly, with its weights as they are then, what it knew.
 
     Returns:
-        The share of its own weights in those it has now.
+        The share of its own weights in those it has now; None where no blend would do.
     """
     after = [np.array(each) for each in network.get_weights()]
     for share in SHARES:
@@ -39,4 +39,5 @@ def blend(
             log.info("%.0f %% of what was learnt is kept", 100 * share)
             return share
     network.set_weights(after)
-    return 1.0
+    log.info("no blend forgets little enough: the network stays as it was trained")
+    return None

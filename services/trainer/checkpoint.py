@@ -11,9 +11,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from recognizer.bundle import Bundle
+from trainer.alone import Timeout, locked
 from trainer.network import Crnn, plain
 from trainer.optimizer import Muon
 from trainer.state import Epoch, State
@@ -23,6 +24,8 @@ MODEL = "model.keras"
 AVERAGE = "average.npz"
 BEST = "best.keras"
 RUN = "run_id.txt"
+BASE = "base"
+BEFORE = ".before"
 
 
 class CheckpointError(Exception):
@@ -116,18 +119,50 @@ class Checkpoint:
         file = self.folder / RUN
         return file.read_text(encoding="utf-8") if file.is_file() else None
 
-    def clear(self) -> None:
-        """Delete the checkpoint. Raises `CheckpointError` where the folder is something else."""
+    def set_aside(self) -> Path | None:
+        """Make room for a new training; what is there is kept as `FOLDER.before`.
+
+        Returns:
+            Where that is; None where nothing was there. What was set aside before it is deleted.
+
+        Raises:
+            CheckpointError: the folder is something else, or cannot be moved.
+        """
         if not self.folder.exists():
-            return
-        if self.folder.is_dir():
-            names = [each.name for each in self.folder.iterdir()]
-            if not names or any(map(_is_own, names)):
-                shutil.rmtree(self.folder, ignore_errors=True)
-                return
-        raise CheckpointError(
-            f"'{self.folder}' is there and is no checkpoint: it is left alone. Name a new folder."
-        )
+            return None
+        if not _is_checkpoint(self.folder):
+            raise CheckpointError(
+                f"'{self.folder}' is there and is no checkpoint: it is left alone. "
+                "Name a new folder."
+            )
+        if not any(self.folder.iterdir()):
+            return None
+        before = self.folder.with_name(f"{self.folder.resolve().name}{BEFORE}")
+        if before.exists() and not _is_checkpoint(before):
+            raise CheckpointError(
+                f"'{before}' is in the way, where the checkpoint in '{self.folder}' would be kept."
+            )
+        try:
+            with Checkpoint(before).alone():  # it may be gone on with
+                shutil.rmtree(before, ignore_errors=True)
+                self.folder.rename(before)
+        except OSError as error:
+            raise CheckpointError(
+                f"The checkpoint in '{self.folder}' cannot be set aside: {error.strerror}. "
+                "Name a new folder."
+            ) from error
+        return before
+
+    def keep_base(self, bundle: Bundle | None) -> None:
+        """Keep a copy of the bundle that a training goes on from: an export takes over from it."""
+        shutil.rmtree(self.folder / BASE, ignore_errors=True)
+        if bundle is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(bundle.path, self.folder / BASE)
+
+    def base(self) -> Bundle | None:
+        """That bundle; None where there was none. Raises `BundleError` where it is damaged."""
+        return Bundle.load(self.folder / BASE) if (self.folder / BASE).is_dir() else None
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -136,11 +171,8 @@ class Checkpoint:
         Raises:
             CheckpointError: one is at work there.
         """
-        folder = self.folder.resolve()
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
         try:
-            lock.acquire()
+            lock = locked(self.folder)
         except Timeout:
             raise CheckpointError(
                 f"Another training is at work in '{self.folder}'. Wait for its end, or give this "
@@ -152,9 +184,24 @@ class Checkpoint:
             lock.release()
 
 
+def _is_checkpoint(folder: Path) -> bool:
+    """Also one that was cut off, or an empty folder."""
+    if not folder.is_dir():
+        return False
+    names = [each.name for each in folder.iterdir()]
+    return not names or any(map(_is_own, names))
+
+
 def _is_own(name: str) -> bool:
     """Whether a checkpoint has such a file, be it whole or cut off while it was written."""
-    known = {STATE, f"{STATE}.new", BEST, RUN, *(f"new-{each}" for each in (MODEL, AVERAGE, BEST))}
+    known = {
+        STATE,
+        f"{STATE}.new",
+        BEST,
+        RUN,
+        BASE,
+        *(f"new-{each}" for each in (MODEL, AVERAGE, BEST)),
+    }
     return name in known or name.endswith((f"-{MODEL}", f"-{AVERAGE}"))
 
 

@@ -16,9 +16,13 @@ from trainer.datasets.base import (
     check_names,
     is_made,
 )
+from trainer.datasets.corrections import is_corrections
 from trainer.datasets.divided import check_apart
 from trainer.datasets.weighted import weight_of
 from trainer.mixture import Mixture, Part
+
+FEW = 30
+"""Real samples of a split that decide nothing by themselves."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,20 @@ class Corpus:
         )
         return Mixture(tuple(parts))
 
-    def validation(self) -> list[Sample]:
-        """The validation split in a fixed mixed order, so that a part of it is like the whole."""
-        samples = self.samples("val")
-        random.Random(0).shuffle(samples)
-        return samples
+    def handwriting(self, split: Split) -> list[Sample]:
+        """Samples of a split as a version will meet them, in a fixed mixed order.
+
+        Real ones, where there are enough: a network that is chosen by made lines is one for made
+        lines. Corrections alone are of too few hands, and made ones go with them.
+        """
+        real = tuple(each for each in self.datasets if not is_made(each))
+        if all(is_corrections(each) for each in real):
+            real = self.datasets
+        found = [s for each in real for s in each.samples(split) if self.alphabet.covers(s.text)]
+        if len(found) < FEW:
+            found = self.samples(split)
+        random.Random(0).shuffle(found)
+        return found
 
     def split_list(self, split: Split) -> str:
         """One sample a row: dataset, id, document and text, separated by tabs."""

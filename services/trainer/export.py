@@ -136,8 +136,8 @@ def export_checkpoint(checkpoint: Checkpoint, path: Path) -> Bundle:
         f"# Handwriting recogniser, {state.parameters['size']}\n\n"
         f"Exported from a checkpoint. Validation CER {read}, greedy decoder; no test was made.\n"
     )
-    best_network = checkpoint.best()
-    return export_bundle(best_network, alphabet, spec, card, path, detector=detector_of(None))
+    detector = detector_of(checkpoint.base())
+    return export_bundle(checkpoint.best(), alphabet, spec, card, path, detector=detector)
 
 
 def _read_golden(bundle: Bundle) -> list[Golden]:

@@ -1,6 +1,5 @@
 """Data sets that can be downloaded: brought whole, checked and unpacked."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -9,7 +8,7 @@ from trainer.checksum import Checksum
 from trainer.datasets import archive
 from trainer.datasets.base import DatasetError
 from trainer.datasets.listing import listing
-from trainer.datasets.sources import IAM, Source
+from trainer.datasets.sources import Source
 from trainer.download import DownloadError, Progress, discard, download, forget
 
 _UNPUBLISHED = "sha256"
@@ -22,26 +21,6 @@ class FetchError(DatasetError):
 
 class TermsError(FetchError):
     """The terms of a data set have not been accepted."""
-
-
-def fetch_iam(
-    directory: Path,
-    *,
-    accept_terms: bool,
-    url: str = IAM.url,
-    checksum: str | None = IAM.checksum,
-    progress: Progress | None = None,
-) -> Path:
-    """The words of IAM, from the archive that the Keras handwriting tutorial uses.
-
-    Returns:
-        `directory/iam`, which `IamDataset` opens.
-
-    Raises:
-        TermsError, FetchError, trainer.datasets.archive.ArchiveError: as `fetch` does.
-    """
-    source = replace(IAM, url=url, checksum=checksum)
-    return fetch(source, directory, accept_terms=accept_terms, progress=progress)
 
 
 def fetch(

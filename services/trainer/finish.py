@@ -1,6 +1,6 @@
 """From a trained network to a finished bundle: exported, judged, calibrated, described."""
 
-import random
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,22 +8,25 @@ from tempfile import TemporaryDirectory
 
 from recognizer.alphabet import Alphabet
 from recognizer.bundle import Bundle
+from recognizer.manifest import CARD
 from recognizer.recognizer import Recognizer
 from trainer.card import model_card
 from trainer.checkpoint import Checkpoint
 from trainer.cores import limited
 from trainer.corpus import Corpus
-from trainer.datasets.base import Dataset, Sample, Split, is_made
-from trainer.datasets.corrections import is_corrections
+from trainer.datasets.base import Dataset
 from trainer.decoding.fitting import Decoding, enriched, fit
 from trainer.decoding.linguistics import texts_of
 from trainer.detector.bundled import detector_of
 from trainer.evaluation import Evaluation, evaluate
-from trainer.export import export_bundle, put
+from trainer.export import export_bundle, put, refuse_other
 from trainer.metrics import Scores
 from trainer.network import Crnn
 from trainer.quantize import Precision, faster
 from trainer.recipe import Recipe
+from trainer.transfer import NOTHING
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,6 @@ def finish(
     *,
     epochs: int,
     start: str,
-    inherited: str = "",
     base: Bundle | None = None,
 ) -> Finished:
     """Export a network, read the test splits with the bundle, fit its decoding, write its card.
@@ -67,12 +69,13 @@ def finish(
         path: of the bundle; what lies there is replaced.
         epochs: how many were trained.
         start: what the weights were at first, in a few words.
-        inherited: the card of the version they came from.
-        base: that version, whose detector goes on; None: the starter's does.
+        base: the version they came from. Its detector goes on (None: the starter's), its language
+            model where it helps more, and the card tells of it.
 
     Raises:
         ExportError: the backend exports no ONNX.
     """
+    refuse_other(path)  # before anything takes long
     spec = recipe.input()
 
     def card(
@@ -88,7 +91,7 @@ def finish(
             scores=scores,
             decoding=decoding,
             precision=precision,
-            inherited=inherited,
+            inherited=_card(base) if start != NOTHING else "",
         )
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,10 +105,8 @@ def finish(
             Path(folder) / "exact",
             detector=detector_of(base),
         )
-        held = _handwriting(corpus, "val")
-        draft, precision = faster(
-            exact, _handwriting(corpus, "train"), held, Path(folder) / "draft"
-        )
+        held = corpus.handwriting("val")
+        draft, precision = faster(exact, corpus.handwriting("train"), held, Path(folder) / "draft")
         recognizer = Recognizer(draft, threads=limited())
         found = {
             dataset.name: evaluate(
@@ -113,15 +114,20 @@ def finish(
             )
             for dataset in corpus.datasets
         }
-        decoding = fit(draft, held, texts_of(corpus.datasets))
+        decoding = fit(draft, held, texts_of(corpus.datasets), base)
         tests = {name: evaluation for name, evaluation in found.items() if evaluation.judged}
         text = card({name: each.scores for name, each in tests.items()}, decoding, precision)
         bundle = put(enriched(draft, decoding, Path(folder) / "bundle", card=text), path)
     return Finished(bundle, text, tests, precision)
 
 
-def finish_checkpoint(checkpoint: Checkpoint, datasets: Sequence[Dataset], path: Path) -> Finished:
+def finish_checkpoint(
+    checkpoint: Checkpoint, datasets: Sequence[Dataset], path: Path, *, inherits: bool = True
+) -> Finished:
     """The same for the best network of a checkpoint, and the datasets it was trained on.
+
+    Args:
+        inherits: whether anything of what the training began with goes on but the weights.
 
     Raises:
         CheckpointError, ExportError: each with a message for the user.
@@ -129,19 +135,23 @@ def finish_checkpoint(checkpoint: Checkpoint, datasets: Sequence[Dataset], path:
     state = checkpoint.state()
     corpus = Corpus(tuple(datasets), Alphabet(state.alphabet))
     recipe = Recipe(**state.parameters)
-    epochs = len(state.history)
-    return finish(checkpoint.best(), corpus, recipe, path, epochs=epochs, start=state.origin)
+    if corpus.digest() != state.dataset:
+        log.warning(
+            "the checkpoint was trained on %s: card and language model will be of %s",
+            state.sources or "other data",
+            corpus.name,
+        )
+    return finish(
+        checkpoint.best(),
+        corpus,
+        recipe,
+        path,
+        epochs=len(state.history),
+        start=state.origin,
+        base=checkpoint.base() if inherits else None,
+    )
 
 
-def _handwriting(corpus: Corpus, split: Split) -> list[Sample]:
-    """Samples as a version will meet them: real ones, where there are any.
-
-    Corrections alone are too few, and of too few hands: then made ones go with them.
-    """
-    real = tuple(each for each in corpus.datasets if not is_made(each))
-    if all(is_corrections(each) for each in real):
-        real = corpus.datasets
-    found = [s for each in real for s in each.samples(split) if corpus.alphabet.covers(s.text)]
-    found = found or corpus.samples(split)
-    random.Random(0).shuffle(found)
-    return found
+def _card(base: Bundle | None) -> str:
+    file = base.path / CARD if base else None
+    return file.read_text("utf-8") if file and file.is_file() else ""

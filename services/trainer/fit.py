@@ -76,7 +76,7 @@ def fit(
         corpus = Corpus.of(datasets, base=known)
         for warning in corpus.warnings():
             log.warning("%s", warning)
-        data = Data(corpus.digest(), corpus.alphabet, corpus.training(), corpus.validation())
+        data = Data.of(corpus)
         network, origin = start_from(base, recipe, corpus.alphabet)
         training = Training(
             recipe,
@@ -87,6 +87,8 @@ def fit(
             origin=origin,
             stopped=stopped,
         )
+        if not resume:
+            checkpoint.keep_base(base)
         origin = training.state.origin  # of a resumption, what it began with
         if recipe.precision != "float32" and not (_accelerated() or computes_bfloat16()):
             log.warning("this processor only imitates bfloat16: float32 is faster, about twice")

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from recognizer.recognizer import Recognizer
+from recognizer.recognizer import Decoder, Recognizer
 from trainer.datasets.base import Dataset, Sample, is_made
 from trainer.datasets.synthetic import SyntheticDataset
 from trainer.evaluation import Evaluation, evaluate
@@ -70,10 +70,13 @@ def spread(samples: Sequence[Sample], most: int) -> list[Sample]:
     return [samples[index * len(samples) // number] for index in range(number)]
 
 
-def measure(bundle: Path, sets: Mapping[str, Sequence[Sample]]) -> dict[str, Evaluation]:
-    """Name of a set -> what a bundle reads of it, greedy decoder."""
+def measure(
+    bundle: Path, sets: Mapping[str, Sequence[Sample]], *, decoder: Decoder | None = None
+) -> dict[str, Evaluation]:
+    """Name of a set -> what a bundle reads of it; by default as it is served, with its best."""
     recognizer = Recognizer.load(bundle)
-    return {name: evaluate(recognizer, samples) for name, samples in sets.items()}
+    how = decoder or recognizer.best_decoder
+    return {name: evaluate(recognizer, samples, decoder=how) for name, samples in sets.items()}
 
 
 def decide(

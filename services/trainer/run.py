@@ -34,10 +34,10 @@ from trainer.recipe import Recipe
 from trainer.registry import Registry, Version
 from trainer.settings import Settings, is_plain
 from trainer.state import Epoch, State
-from trainer.submit import Origin, enter, judging, submit
+from trainer.submit import Origin, enter, judging, reference_of, submit
 from trainer.tracking import Tracking, tracked
 from trainer.training import Data, Ending, Listener, Training, validate
-from trainer.transfer import NOTHING, start_from
+from trainer.transfer import start_from
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def _run(plan: Plan, settings: Settings, checkpoint: Checkpoint, listener: Liste
     base = Bundle.load(plan.start) if plan.start else None
     corpus = Corpus.of(plan.datasets, base=base.alphabet if base else None)
     recipe = plan.recipe
-    data = Data(corpus.digest(), corpus.alphabet, corpus.training(), corpus.validation())
+    data = Data.of(corpus)
     start, origin = start_from(base, recipe, corpus.alphabet)
     before = [np.array(each) for each in start.get_weights()] if start and plan.cautious else None
     registry = Registry(settings.mlflow_tracking_uri, settings.address)
@@ -133,6 +133,8 @@ def _run(plan: Plan, settings: Settings, checkpoint: Checkpoint, listener: Liste
         origin=origin,
         stopped=plan.stopped,
     )
+    if not plan.resume:
+        checkpoint.keep_base(base)
     if plan.cautious and training.state.origin != origin:
         raise CheckpointError(
             f"The checkpoint goes on from {training.state.origin}, and by now the training would "
@@ -162,7 +164,7 @@ def _run(plan: Plan, settings: Settings, checkpoint: Checkpoint, listener: Liste
             return Outcome(ending, tracking.run_id)
         best = checkpoint.best()
         if before:
-            _hold(best, before, corpus, settings.data_dir, pipeline)
+            _hold(best, before, corpus, settings, registry, pipeline)
         test = corpus.samples("test")
         if test:
             loss = validate(best, corpus.alphabet, test, pipeline, recipe.batch_size)[1]
@@ -174,7 +176,6 @@ def _run(plan: Plan, settings: Settings, checkpoint: Checkpoint, listener: Liste
             checkpoint.folder / BUNDLE,
             epochs=len(training.state.history),
             start=training.state.origin,
-            inherited=_card(base) if training.state.origin != NOTHING else "",
             base=base,
         )
         scores = _log(finished, test, tracking)
@@ -194,7 +195,7 @@ def _run(plan: Plan, settings: Settings, checkpoint: Checkpoint, listener: Liste
             finished.bundle,
             made_from,
             corpus.datasets,
-            data_dir=settings.data_dir,
+            settings=settings,
             force=plan.force,
         )
         return Outcome(ending, tracking.run_id, version, decision, scores)
@@ -218,14 +219,15 @@ def _hold(
     network: Crnn,
     before: Sequence[NDArray[np.float32]],
     corpus: Corpus,
-    data_dir: Path,
+    settings: Settings,
+    registry: Registry,
     pipeline: Pipeline,
 ) -> None:
     """See `trainer.blend`. Half of what the gate allows, which looks at the exported network."""
     others = [each for each in corpus.datasets if not is_corrections(each)]
     sets = {
         name: [sample for sample in samples if corpus.alphabet.covers(sample.text)]
-        for name, samples in judging(others, data_dir).items()
+        for name, samples in judging(others, settings, corrections=False).items()
     }
 
     def cers() -> dict[str, float]:
@@ -236,21 +238,24 @@ def _hold(
 
     after = network.get_weights()
     network.set_weights(before)
-    known = cers()
+    limits = [(cers(), 0.5)]
     network.set_weights(after)
+    # what was lost to corrections before this training counts, too, as it does for the gate
+    first = reference_of(registry, registry.current(), sets, decoder="greedy")
+    if first:
+        limits.append((first[1], 0.9))
 
     def worse() -> bool:
         now = cers()
         real = {name: cer for name, cer in now.items() if name != SYNTHETIC}
-        return forgets(now, known, part=0.5) or forgets(real, known, part=0.5)
+        return any(
+            forgets(now, known, part=part) or forgets(real, known, part=part)
+            for known, part in limits
+        )
 
     share = blend(network, before, worse)
-    mlflow.log_metric("blend", share)
-
-
-def _card(base: Bundle | None) -> str:
-    file = base.path / CARD if base else None
-    return file.read_text("utf-8") if file and file.is_file() else ""
+    if share is not None:
+        mlflow.log_metric("blend", share)
 
 
 def _log(finished: Finished, test: Sequence[Sample], tracking: Tracking) -> Scores | None:

@@ -39,8 +39,11 @@ class State:
     parameters: dict[str, Any]
     alphabet: str
     dataset: str
+    """Digest of what is learnt from."""
     origin: str = "random weights"
     """What the weights were at first, in a few words."""
+    sources: str = ""
+    """What is learnt from, in a line."""
     epoch: int = 0
     batch: int = 0
     seconds: float = 0.0

@@ -12,12 +12,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import mlflow
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
 from mlflow.entities import RunStatus
 from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
 
 from trainer import compare
+from trainer.alone import Timeout, locked
 from trainer.registry import Registry
 from trainer.settings import Settings, is_plain
 from trainer.tracking import EXPERIMENT
@@ -49,6 +51,8 @@ class Study:
     folder: Path
     run_id: str
     client: MlflowClient
+    lock: FileLock
+    """Of its folder, held until it is left."""
 
     @classmethod
     def opened(
@@ -63,24 +67,31 @@ class Study:
 
         Raises:
             StudyError: the name is none of a folder, another of this name was begun, or this one
-                has ended well.
+                has ended well or is at work.
         """
         if not is_plain(name):
             raise StudyError(f"--name {name!r}: it must be a plain name, without folders.")
         folder = (settings.checkpoint_dir / kind / name).absolute()
+        try:
+            lock = locked(folder)
+        except Timeout:
+            raise StudyError(
+                f"{name} is at work. Wait for its end, or give this one another --name."
+            ) from None
         if restart:
             shutil.rmtree(folder, ignore_errors=True)
         client = MlflowClient(settings.mlflow_tracking_uri)
         if not (folder / FILE).is_file():
-            return cls._begun(folder, client, name, asked)
-        kept = json.loads((folder / FILE).read_text("utf-8"))
-        if kept["asked"] != json.loads(json.dumps(asked)):
-            different = [key for key in asked if kept["asked"].get(key) != asked[key]]
+            return cls._begun(folder, client, name, asked, lock)
+        kept, now = json.loads((folder / FILE).read_text("utf-8")), json.loads(json.dumps(asked))
+        if kept["asked"] != now:
+            names = dict.fromkeys([*now, *kept["asked"]])
+            different = [key for key in names if kept["asked"].get(key) != now.get(key)]
             raise StudyError(
                 f"{name} was begun with other settings ({', '.join(different)}). Ask for the same "
                 "to go on with it, for another --name, or begin anew with --restart."
             )
-        study = cls(folder, kept["run"], client)
+        study = cls(folder, kept["run"], client, lock)
         if client.get_run(study.run_id).info.status == RunStatus.to_string(RunStatus.FINISHED):
             raise StudyError(
                 f"{name} has finished (run {study.run_id}). Give another --name, or begin anew "
@@ -91,7 +102,12 @@ class Study:
 
     @classmethod
     def _begun(
-        cls, folder: Path, client: MlflowClient, name: str, asked: Mapping[str, Any]
+        cls,
+        folder: Path,
+        client: MlflowClient,
+        name: str,
+        asked: Mapping[str, Any],
+        lock: FileLock,
     ) -> "Study":
         experiment = client.get_experiment_by_name(EXPERIMENT)
         where = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
@@ -100,7 +116,7 @@ class Study:
             client.log_param(run_id, key, value)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILE).write_text(json.dumps({"run": run_id, "asked": asked}), "utf-8")
-        return cls(folder, run_id, client)
+        return cls(folder, run_id, client, lock)
 
     def __enter__(self) -> Self:
         return self
@@ -112,8 +128,13 @@ class Study:
         trace: TracebackType | None,
     ) -> None:
         """Say of all that has not ended that it was interrupted, where something went wrong."""
-        if error is None:
-            return
+        try:
+            if error is not None:
+                self._killed()
+        finally:
+            self.lock.release()
+
+    def _killed(self) -> None:
         killed = RunStatus.to_string(RunStatus.KILLED)
         for run in self.runs().values():
             if run.info.status == RunStatus.to_string(RunStatus.RUNNING):

@@ -12,16 +12,19 @@ import mlflow
 
 from recognizer.bundle import Bundle
 from recognizer.manifest import CARD
+from recognizer.recognizer import Decoder
 from trainer import gate
 from trainer.changes import Changes
-from trainer.datasets.base import Dataset, Sample, check_names
-from trainer.datasets.catalogue import at_hand
+from trainer.datasets.base import Dataset, DatasetError, Sample, check_names
+from trainer.datasets.catalogue import at_hand, open_dataset
+from trainer.datasets.corrections import NAME as CORRECTIONS
 from trainer.datasets.corrections import is_corrections
 from trainer.datasets.divided import is_divided
 from trainer.evaluation import Evaluation
 from trainer.gate import Decision
 from trainer.metrics import Scores
-from trainer.registry import DIVIDED, REAL, Registry, Version
+from trainer.registry import DIVIDED, GATE, REAL, Registry, Version
+from trainer.settings import Settings
 from trainer.tracking import EXPERIMENT
 
 log = logging.getLogger(__name__)
@@ -73,14 +76,26 @@ def enter(
     return version
 
 
-def judging(datasets: Sequence[Dataset], data_dir: Path) -> dict[str, list[Sample]]:
+def judging(
+    datasets: Sequence[Dataset], settings: Settings, *, corrections: bool = True
+) -> dict[str, list[Sample]]:
     """What the gate compares on: the frozen set with all that is at hand, and these.
 
     One of these takes the place of what is at hand by the same name: it is mostly the same set.
 
     Corrections of fewer than `LEAST_HELD` lines are left out: a gain on those says nothing.
+
+    Args:
+        corrections: take those in that are kept, whether the version has learnt from them or not:
+            else it would be promoted that has forgotten them.
     """
-    real = {dataset.name: dataset for dataset in (*at_hand(data_dir), *datasets)}
+    found = [*at_hand(settings.data_dir), *datasets]
+    if corrections and settings.corrections_dir and not any(map(is_corrections, datasets)):
+        try:
+            found.append(open_dataset(CORRECTIONS, settings.data_dir))
+        except DatasetError as error:
+            log.info("the gate does without corrections: %s", error)
+    real = {dataset.name: dataset for dataset in found}
     few = {
         name
         for name, dataset in real.items()
@@ -95,13 +110,13 @@ def submit(
     origin: Origin,
     datasets: Sequence[Dataset],
     *,
-    data_dir: Path,
+    settings: Settings,
     force: bool = False,
 ) -> tuple[Version, Decision]:
     """Register a bundle within the active MLflow run; promote it if the gate lets it pass.
 
     Args:
-        datasets: what the gate compares on, besides the real sets in `data_dir`.
+        datasets: what the gate compares on, besides what `judging` finds at hand.
         force: promote it whatever the gate finds.
 
     Raises:
@@ -109,10 +124,11 @@ def submit(
         RegistryError: the registry refuses.
     """
     check_names(datasets)  # before there is a version
+    _close(registry)
     version = enter(registry, bundle, origin)
     while True:
         incumbent = registry.current()
-        decision = _decided(registry, bundle, origin, datasets, data_dir, version, incumbent, force)
+        decision = _decided(registry, bundle, origin, datasets, settings, version, incumbent, force)
         now = registry.current()
         if not decision.promotes or _number(now) == _number(incumbent):
             break
@@ -134,14 +150,14 @@ def _decided(
     bundle: Bundle,
     origin: Origin,
     datasets: Sequence[Dataset],
-    data_dir: Path,
+    settings: Settings,
     version: Version,
     incumbent: Version | None,
     force: bool,
 ) -> Decision:
     """What the gate says of a version beside the one in production."""
     corrections = [dataset.name for dataset in datasets if is_corrections(dataset)]
-    sets = judging(datasets, data_dir)
+    sets = judging(datasets, settings)
     log.info("the gate compares on %s", ", ".join(f"{k} ({len(v)})" for k, v in sets.items()))
     found = gate.measure(bundle.path, sets)
     new, current, reference = _cers(found), None, None
@@ -149,12 +165,9 @@ def _decided(
         with TemporaryDirectory() as folder:
             before = gate.measure(registry.bundle(incumbent, Path(folder)), sets)
         current = _cers(before)
-        first = registry.version(incumbent.tags.get("gate.reference", "")) if corrections else None
-        if first:
+        if corrections:
             frozen = {name: sets[name] for name in sets if name not in corrections}
-            with TemporaryDirectory() as folder:
-                measured = gate.measure(registry.bundle(first, Path(folder)), frozen)
-            reference = first.number, _cers(measured)
+            reference = reference_of(registry, incumbent, frozen)
         for name in set(corrections) & set(found):
             changes = Changes.between(before[name], found[name])
             changes.log(name, incumbent.number, version.number)
@@ -177,6 +190,34 @@ def _decided(
         decision = replace(decision, decision="rejected", reason=reason)
     mlflow.log_dict({"new": new, "current": current, **decision.as_dict()}, "gate.json")
     return decision
+
+
+def reference_of(
+    registry: Registry,
+    incumbent: Version | None,
+    sets: Mapping[str, Sequence[Sample]],
+    *,
+    decoder: Decoder | None = None,
+) -> tuple[str, dict[str, float]] | None:
+    """The version that those which learn from corrections are held to, and its CERs.
+
+    None where that is the incumbent itself.
+    """
+    first = registry.version(incumbent.tags.get("gate.reference", "")) if incumbent else None
+    if first is None:
+        return None
+    with TemporaryDirectory() as folder:
+        found = gate.measure(registry.bundle(first, Path(folder)), sets, decoder=decoder)
+    return first.number, _cers(found)
+
+
+def _close(registry: Registry) -> None:
+    """Where this run was killed before the gate had decided, say so of what it had registered."""
+    run = mlflow.active_run()
+    left = registry.of_run(run.info.run_id) if run else None
+    if left and f"{GATE}decision" not in left.tags:
+        reason = "Its training was killed before it was compared; it went on with another version."
+        registry.record_gate(left.number, Decision("rejected", reason).as_dict())
 
 
 def _cers(found: Mapping[str, Evaluation]) -> dict[str, float]:

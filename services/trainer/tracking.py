@@ -33,15 +33,17 @@ class Tracking:
 
     def start(self, corpus: Corpus, recipe: Recipe, start: str) -> None:
         """What is known before the first epoch."""
-        mlflow.log_params(
-            {
-                **recipe.parameters(),
-                "datasets": corpus.name,
-                "dataset_digest": corpus.digest(),
-                "start": start,
-                **{f"{split}_samples": len(corpus.samples(split)) for split in SPLITS},
-            }
-        )
+        known = {
+            **recipe.parameters(),
+            "datasets": corpus.name,
+            "dataset_digest": corpus.digest(),
+            "start": start,
+            **{f"{split}_samples": len(corpus.samples(split)) for split in SPLITS},
+        }
+        # `mlflow run` has logged its own, as they were written: 10 where this would be 10.0
+        run = mlflow.active_run()
+        given = run.data.params if run else {}
+        mlflow.log_params({key: value for key, value in known.items() if key not in given})
         for split in SPLITS:
             mlflow.log_text(corpus.split_list(split), f"data/{split}.tsv")
         labels = {character: label for label, character in _classes(corpus)}

@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -15,6 +16,7 @@ from recognizer.alphabet import Alphabet
 from trainer.average import Average
 from trainer.batches import Batch, Pipeline
 from trainer.checkpoint import Checkpoint, CheckpointError
+from trainer.corpus import Corpus
 from trainer.ctc import ctc_loss
 from trainer.datasets.base import DatasetError, Sample
 from trainer.metrics import Scores, score
@@ -44,12 +46,23 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Data:
-    """What a training learns from and is validated on; `name` tells a resumption it is the same."""
+    """What a training learns from and is validated on, the same to a resumption by `digest`."""
 
-    name: str
+    digest: str
     alphabet: Alphabet
     train: Sequence[Sample] | Mixture
     val: Sequence[Sample]
+    name: str = ""
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> "Data":
+        return cls(
+            corpus.digest(),
+            corpus.alphabet,
+            corpus.training(),
+            corpus.handwriting("val"),
+            corpus.name,
+        )
 
 
 class Training:
@@ -86,8 +99,12 @@ class Training:
             self._same(self.state)
             recompile(self.model, recipe)
         else:
-            checkpoint.clear()
-            self.state = State(recipe.parameters(), data.alphabet.characters, data.name, origin)
+            before = checkpoint.set_aside()
+            if before:
+                log.info("what an earlier training left is kept in %s", before)
+            self.state = State(
+                recipe.parameters(), data.alphabet.characters, data.digest, origin, data.name
+            )
             self.model = start or build(
                 recipe.size,
                 data.alphabet.classes,
@@ -100,8 +117,8 @@ class Training:
         self.average = Average(self.model, recipe.averaging, kept)
 
     def _same(self, state: State) -> None:
-        """Epochs, minutes and patience may change between a run and its resumption."""
-        free = {"epochs", "minutes", "patience", "validation_limit"}
+        """How long it goes on and how fast may change between a run and its resumption."""
+        free = {"epochs", "minutes", "patience", "validation_limit", "learning_rate"}
         now = self.recipe.parameters()
         changed = [key for key in now if key not in free and now[key] != state.parameters.get(key)]
         if changed:
@@ -109,9 +126,10 @@ class Training:
                 f"The checkpoint was made with other settings ({', '.join(changed)}). "
                 "Resume with the same, or start anew without --resume."
             )
-        if (state.dataset, state.alphabet) != (self.data.name, self.data.alphabet.characters):
+        if (state.dataset, state.alphabet) != (self.data.digest, self.data.alphabet.characters):
+            other = state.sources if state.sources != self.data.name else "it has changed since"
             raise CheckpointError(
-                f"The checkpoint was trained on other data ({state.dataset}). "
+                f"The checkpoint was trained on other data ({other}). "
                 "Resume with the same, or start anew without --resume."
             )
 
@@ -131,7 +149,13 @@ class Training:
                 if state.batch:  # resumed too late to go on, perhaps before a first validation
                     self._close_epoch(listener, pipeline)
                 return self._end("time budget")
-            whole = self._epoch(listener, pipeline)
+            try:
+                whole = self._epoch(listener, pipeline)
+            except BrokenProcessPool:
+                # whoever stops a service may signal every process of it, these too
+                if not self.stopped():
+                    raise
+                whole = False
             if not whole and self.stopped():
                 self._save()
                 return "interrupted"
@@ -188,8 +212,8 @@ class Training:
     def _first_fault(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise FloatingPointError(
-                f"The loss became {loss} in epoch {self.state.epoch + 1}. "
-                "Try a lower --learning-rate; the last checkpoint is intact."
+                f"The loss became {loss} in epoch {self.state.epoch + 1}. The last checkpoint is "
+                "intact: go on from it with --resume and a lower --learning-rate."
             )
 
     def _learning_rate(self) -> float:
@@ -236,7 +260,7 @@ class Training:
         state.history.append(epoch)
         # the loss falls long before a network that still writes nothing has a better CER
         best = (state.best_cer, state.best_loss)
-        if not self.data.val or (scores.cer, val_loss) < best:
+        if not scores.samples or (scores.cer, val_loss) < best:
             state.best_cer, state.best_loss, state.stale = scores.cer, val_loss, 0
             self.checkpoint.save_best(self.model)
         else:

@@ -79,7 +79,11 @@ def trained(environment: dict[str, str], lines: Path, mlflow_server: Mlflow) -> 
         "epochs": 1,
         "train_ratio": 0.75,
         "val_ratio": 0.15,
-        "size": "tiny",  # not a parameter of MLproject: passed on as an option
+        "from_scratch": "true",
+        # not parameters of MLproject: passed on as options, and logged as they are written
+        "size": "tiny",
+        "minutes": 10,
+        "dropout": 0,
     }
     given = [part for name, value in options.items() for part in ("-P", f"{name}={value}")]
     run(environment, "-e", "train", *given)
@@ -126,16 +130,18 @@ def test_train_divides_trains_and_registers(trained: str, mlflow_server: Mlflow)
     parameters = found.data.params
     assert parameters["batch_size"] == "32"
     assert parameters["size"] == "tiny"
+    assert (parameters["minutes"], parameters["dropout"]) == ("10", "0")
+    assert parameters["start"] == "random weights"
     assert [int(parameters[f"{split}_samples"]) for split in ("train", "val", "test")] == [
         90,
-        18,
-        12,
-    ]
+        16,
+        10,
+    ]  # of 18 and 12 two each have characters that are in no line to train on
     rows = (
         Path(client.download_artifacts(trained, "test/samples.tsv")).read_text("utf-8").splitlines()
     )
     assert rows[0] == "image\tid\ttruth\treading"
-    assert len(rows) == 1 + 12
+    assert len(rows) == 1 + 10
 
 
 def test_serve_answers_files_and_base64(served: str) -> None:
@@ -164,7 +170,7 @@ def test_sample_shows_truth_and_reading(
     assert truth in told
     assert "edit distance" in told
     assert f"{MODEL} 1" in told
-    assert "keeps 12 images, no number 99" in run(
+    assert "keeps 10 images, no number 99" in run(
         environment, "-e", "sample", *given, "-P", "number=99", status=1
     )
 

@@ -161,13 +161,32 @@ def test_broken_images_are_skipped_with_one_warning_each(
     assert any("No such file" in message for message in messages)
 
 
-def test_texts_that_do_not_fit_their_image_are_left_out(pipeline: Pipeline) -> None:
+def test_texts_that_do_not_fit_their_image_are_left_out(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
     """CTC writes at most one label a step, and needs a blank between doubled letters."""
     steps = 128 // SPEC.stride
     fits = [Scrawl("1", "ab" * (steps // 2), 60), Scrawl("2", "a" * (steps // 2), 60)]
     too_long = [Scrawl("3", "ab" * (steps // 2) + "a", 60), Scrawl("4", "a" * (steps // 2 + 1), 60)]
-    (batch,) = pipeline.batches([*fits, *too_long, Scrawl("5", "", 60)], 2)
-    assert list(batch.samples) == fits
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            (batch,) = pipeline.batches([*fits, *too_long, Scrawl("5", "", 60)], 2)
+            assert list(batch.samples) == fits
+    assert [record.getMessage() for record in caplog.records] == [
+        f"3 is skipped: {steps + 1} characters, which {steps} steps cannot write",
+        f"4 is skipped: {steps // 2 + 1} characters, which {steps} steps cannot write",
+    ]
+
+
+def test_a_signal_for_the_whole_group_does_not_end_the_workers(pipeline: Pipeline) -> None:
+    """Batch systems send theirs to each process: the parent alone ends the work."""
+    samples = scrawls(3)
+    assert sum(batch.fresh for batch in pipeline.batches(samples, 4)) == 3
+    workers = [
+        each for each in psutil.Process().children() if "spawn_main" in " ".join(each.cmdline())
+    ]
+    assert workers
+    assert all(os.getpgid(worker.pid) != os.getpgrp() for worker in workers)
 
 
 def test_no_samples_no_batches(pipeline: Pipeline) -> None:

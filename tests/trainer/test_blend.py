@@ -38,7 +38,7 @@ def test_as_much_is_kept_of_what_is_new_as_forgets_nothing(most: float) -> None:
 
 def test_where_no_blend_will_do_nothing_is_changed() -> None:
     network = Network(1, 20)
-    assert blend(network, BEFORE, lambda: True) == 1
+    assert blend(network, BEFORE, lambda: True) is None
     assert [each[0] for each in network.get_weights()] == [1, 20]
 
 

@@ -1,12 +1,14 @@
 """A checkpoint survives a crash at any moment, and says what is wrong with it."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from recognizer.bundle import Bundle
 from trainer.state import Epoch, State
 
 pytest.importorskip("keras")
@@ -58,9 +60,6 @@ def test_only_the_last_state_is_kept(tmp_path: Path, model: Any) -> None:
         checkpoint.save(state(batch), model)
     assert len(list(tmp_path.glob("*.keras"))) == 1
     assert checkpoint.state().batch == 2
-    checkpoint.clear()
-    assert not checkpoint.exists()
-    checkpoint.clear()
 
 
 @pytest.mark.parametrize("moment", ["network half written", "network", "state", "clearing up"])
@@ -121,14 +120,49 @@ def test_nothing_to_load(tmp_path: Path) -> None:
     assert checkpoint.run_id() is None
 
 
-def test_run_id_is_kept_until_the_checkpoint_is_cleared(tmp_path: Path) -> None:
+def test_room_is_made_and_what_was_there_kept(tmp_path: Path, model: Any) -> None:
+    from trainer.checkpoint import Checkpoint, CheckpointError
+
+    checkpoint, before = Checkpoint(tmp_path / "new"), Checkpoint(tmp_path / "new.before")
+    assert checkpoint.set_aside() is None
+    checkpoint.keep_run_id("abc123")
+    checkpoint.save(state(batch=1), model)
+    (checkpoint.folder / "my-bundle").mkdir()
+    assert checkpoint.set_aside() == before.folder
+    assert not checkpoint.exists()
+    assert checkpoint.run_id() is None
+    assert (before.run_id(), before.state().batch) == ("abc123", 1)
+    assert (before.folder / "my-bundle").is_dir()
+    # the one before that is not kept, unless a training goes on in it
+    checkpoint.save(state(batch=2), model)
+    with before.alone(), pytest.raises(CheckpointError, match="Another training is at work"):
+        checkpoint.set_aside()
+    assert checkpoint.set_aside() == before.folder
+    assert before.state().batch == 2
+    checkpoint.save(state(batch=3), model)
+    shutil.rmtree(before.folder)
+    before.folder.mkdir()
+    (before.folder / "letter.txt").touch()
+    with pytest.raises(CheckpointError, match="is in the way"):
+        checkpoint.set_aside()
+    assert checkpoint.exists()
+
+
+def test_what_a_training_began_with_is_remembered(tmp_path: Path) -> None:
+    from trainer.bootstrap import STARTER_BUNDLE
     from trainer.checkpoint import Checkpoint
 
     checkpoint = Checkpoint(tmp_path / "new")
-    checkpoint.keep_run_id("abc123")
-    assert checkpoint.run_id() == "abc123"
-    checkpoint.clear()
-    assert checkpoint.run_id() is None
+    checkpoint.keep_base(None)
+    assert checkpoint.base() is None
+    starter = Bundle.load(STARTER_BUNDLE)
+    for _ in range(2):
+        checkpoint.keep_base(starter)
+    base = checkpoint.base()
+    assert base
+    assert base.manifest == starter.manifest
+    checkpoint.keep_base(None)
+    assert checkpoint.base() is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"model": "x.keras"}', "\0"])
@@ -180,7 +214,7 @@ def test_a_damaged_network_is_named(tmp_path: Path, model: Any, damage: str) -> 
     assert len(str(e.value).splitlines()) == 1
 
 
-def test_a_folder_of_other_things_is_never_cleared(tmp_path: Path) -> None:
+def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     from trainer.checkpoint import Checkpoint, CheckpointError
 
     kept = tmp_path / "letters" / "lines.tsv"
@@ -188,13 +222,13 @@ def test_a_folder_of_other_things_is_never_cleared(tmp_path: Path) -> None:
     kept.write_text("a.png")
     for folder in (kept.parent, tmp_path, kept):
         with pytest.raises(CheckpointError, match="is no checkpoint"):
-            Checkpoint(folder).clear()
+            Checkpoint(folder).set_aside()
     assert kept.read_text() == "a.png"
     # what a kill within the first checkpoint leaves is one
     cut_off = tmp_path / "cut-off" / "new-average.npz"
     cut_off.parent.mkdir()
     cut_off.touch()
-    Checkpoint(cut_off.parent).clear()
+    Checkpoint(cut_off.parent).set_aside()
     assert not cut_off.exists()
 
 

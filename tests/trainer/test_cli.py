@@ -1,7 +1,10 @@
 """The command line: it teaches, and its errors are a line or two."""
 
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,7 @@ def test_sources_of_one_name_are_refused_before_anything_is_done(
         (["train", "-d", "nothing"], "There is no dataset 'nothing'"),
         (["train", "-d", "iam:/does/not/exist"], "trainer fetch iam"),
         (["train", "--size", "huge"], "--size huge: it must be one of tiny, small, large"),
+        (["evaluate", "-d", "synthetic", "--output", "PACKED/x.tsv"], "No such file or directory"),
         (["splits", "-d", "synthetic"], "synthetic has nothing to divide: it is made"),
         (["splits", "-d", "synthetic", "--val-ratio", "0.9"], "left to train on"),
         (["evaluate", "--split", "exam"], "--split exam"),
@@ -89,6 +93,53 @@ def test_a_mistake_is_told_in_a_line_or_two(
     assert status == 1
     assert message in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("option", ["--minutes", "--learning-rate"])
+@pytest.mark.parametrize("command", ["train", "retrain", "fit"])
+def test_some_numbers_have_to_be_above_zero(command: str, option: str, tmp_path: Path) -> None:
+    folder = [str(tmp_path / "run")] if command == "fit" else []
+    for value in ("0", "-1", "nan"):
+        status, output = run(command, *folder, option, value)
+        assert status == 2
+        assert "is not above 0" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_set_of_which_nothing_is_read_has_no_figures(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle").path
+    lines(tmp_path / "set", "a.png\ttrain\tcab")
+    (tmp_path / "set" / "broken.png").write_bytes(b"no image")
+    (tmp_path / "set" / "lines.tsv").write_text("a.png\ttrain\tcab\nbroken.png\ttest\tcab\n")
+    status, output = run("evaluate", "-m", str(bundle), "-d", f"lines:{tmp_path / 'set'}")
+    assert status == 1
+    assert "0.00%" not in output
+    assert "lines/set: 1 could not be read" in output
+    assert "Nothing was read" in output
+    status, output = run(
+        "evaluate", "-m", str(bundle), "-d", f"lines:{tmp_path / 'set'}", "--split", "val"
+    )
+    assert status == 1
+    assert "has no samples in val" in output
+
+
+def test_an_interrupted_fit_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes `fit && export` must not get half a network."""
+
+    def interrupted(*arguments: object, stopped: Callable[[], bool], **options: object) -> str:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stopped()
+        return "interrupted"
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr("trainer.fit.fit", interrupted)
+    try:
+        status, output = run("fit", str(tmp_path / "run"), "-d", "synthetic:9")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert status == 128 + signal.SIGTERM
+    assert "--resume" in output
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Several datasets as one."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from line_sets import lines
 from page_tree import Written, write_page
 from recognizer.alphabet import Alphabet
-from trainer.corpus import Corpus
+from trainer.corpus import FEW, Corpus
 from trainer.datasets.base import DatasetError
 from trainer.datasets.catalogue import at_hand, open_dataset
 from trainer.datasets.lines import LinesDataset
@@ -44,6 +45,19 @@ def test_only_written_sets_count_as_real(tmp_path: Path) -> None:
     synthetic = SyntheticDataset(train=2, val=0, test=0)
     assert not Corpus.of([synthetic]).real
     assert Corpus.of([synthetic, lines(tmp_path / "set", "a.png\ttrain\tcab")]).real
+
+
+def test_real_lines_judge_where_there_are_enough(tmp_path: Path) -> None:
+    made = SyntheticDataset(train=2, val=8, test=0)
+    many = [f"a.png\tval\tcab\t{number}" for number in range(FEW)]
+    known = Alphabet.of(sample.text for sample in made.samples("val"))
+    own = lines(tmp_path / "many", "a.png\ttrain\tcab", *many)
+    enough = Corpus.of([made, own], base=known)
+    assert [sample.text for sample in enough.handwriting("val")] == ["cab"] * FEW
+    own = lines(tmp_path / "few", "a.png\ttrain\tcab", *many[1:])
+    few = Corpus.of([made, own], base=known)
+    assert len(few.handwriting("val")) == FEW - 1 + 8
+    assert few.handwriting("val") == few.handwriting("val") != few.samples("val")
 
 
 def test_nothing_to_train_on_is_said(tmp_path: Path) -> None:
@@ -100,6 +114,18 @@ def test_sets_at_hand_are_found_by_what_lies_in_their_folders(tmp_path: Path) ->
     (tmp_path / "something-else").mkdir()
     assert [dataset.name for dataset in at_hand(tmp_path)] == ["lines/letters", "page/pages"]
     assert at_hand(tmp_path / "missing") == []
+
+
+def test_a_set_that_cannot_be_opened_is_not_passed_over_in_silence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines(tmp_path / "mine", "a.png\ttrain\tcab")
+    (tmp_path / "mine" / "lines.tsv").write_bytes(b"a.png\ttrain\tcaf\xe9\n")
+    (tmp_path / "notes").mkdir()
+    with caplog.at_level(logging.WARNING):
+        assert at_hand(tmp_path) == []
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert f"{tmp_path / 'mine'} is left out" in message
 
 
 def test_documents_in_several_splits_are_named(tmp_path: Path) -> None:

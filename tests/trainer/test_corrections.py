@@ -22,6 +22,7 @@ from trainer.datasets.catalogue import open_dataset
 from trainer.datasets.corrections import CorrectionsDataset, is_corrections
 from trainer.datasets.weighted import Weighted
 from trainer.evaluation import Evaluation, Judged
+from trainer.settings import Settings
 from trainer.submit import judging
 
 
@@ -239,7 +240,24 @@ def test_few_corrections_do_not_judge(tmp_path: Path) -> None:
         save(store, bars("a" * (number + 1)), "a" * (number + 1))
     dataset = CorrectionsDataset(str(tmp_path / "kept"))
     assert 0 < len(dataset.samples("val")) < gate.LEAST_HELD
-    assert set(judging([dataset], tmp_path)) == {"synthetic"}
+    assert set(judging([dataset], Settings(data_dir=tmp_path))) == {"synthetic"}
+
+
+def test_corrections_judge_those_too_that_have_not_learnt_from_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a training on something else would forget them, and nobody would know."""
+    monkeypatch.setenv("CORRECTIONS_DIR", str(tmp_path / "kept"))
+    known = Settings(data_dir=tmp_path / "data")
+    assert set(judging([], known)) == {"synthetic"}  # there are none yet
+    store = Store(str(tmp_path / "kept"))
+    for number in range(80):
+        text = f"{'a' * (number % 9 + 1)} {'a' * (number // 9 + 1)}"
+        save(store, bars(text), text)
+    assert set(judging([], known)) == {"synthetic", "corrections"}
+    assert set(judging([], known, corrections=False)) == {"synthetic"}
+    own = CorrectionsDataset(str(tmp_path / "kept"), "corrections/kept")
+    assert set(judging([own], known)) == {"synthetic", "corrections/kept"}
 
 
 def test_the_gate_wants_something_to_judge_by() -> None:

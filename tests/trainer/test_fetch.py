@@ -20,7 +20,7 @@ from trainer.checksum import Checksum
 from trainer.datasets import archive
 from trainer.datasets.archive import ArchiveError
 from trainer.datasets.base import SPLITS, DatasetError
-from trainer.datasets.catalogue import at_hand, made, open_dataset
+from trainer.datasets.catalogue import at_hand, made, open_dataset, state_of
 from trainer.datasets.iam import IamDataset
 from trainer.datasets.lines import LinesDataset
 from trainer.datasets.listing import listing
@@ -28,7 +28,7 @@ from trainer.datasets.page import PageDataset
 from trainer.datasets.page_files import assignments
 from trainer.datasets.sources import EMNIST, IAM, SOURCES, Source
 from trainer.download import DownloadError, Progress, download
-from trainer.fetch import FetchError, TermsError, fetch, fetch_iam
+from trainer.fetch import FetchError, TermsError, fetch
 
 OPEN = replace(IAM, terms=None)
 
@@ -80,11 +80,10 @@ def test_fetched_words_can_be_trained_on(server: Behaviour, data: Path) -> None:
     digest = hashlib.sha256(server.body).hexdigest()
     seen: list[tuple[int, int | None]] = []
 
-    home = fetch_iam(
+    home = fetch(
+        replace(IAM, url=server.url, checksum=f"sha256:{digest.upper()}"),
         data,
         accept_terms=True,
-        url=server.url,
-        checksum=f"sha256:{digest.upper()}",
         progress=lambda done, size: seen.append((done, size)),
     )
 
@@ -105,9 +104,20 @@ def test_what_is_there_is_not_fetched_again(server: Behaviour, data: Path) -> No
     assert names(home) == WHOLE
 
 
+def test_what_was_cut_off_is_not_taken_for_whole(server: Behaviour, data: Path) -> None:
+    source = SOURCES["peraire"]
+    assert state_of(source, data) == ""
+    (data / source.name).mkdir(parents=True)
+    (data / source.name / f"{source.filename}.part").write_bytes(b"PK")
+    assert state_of(source, data) == "cut off"
+    with pytest.raises(DatasetError, match=r"was cut off.*\n.*fetch peraire"):
+        open_dataset("peraire", data)
+    assert at_hand(data) == []
+
+
 def test_terms_come_first(data: Path) -> None:
     with pytest.raises(TermsError, match="non-commercial") as caught:
-        fetch_iam(data, accept_terms=False, url="http://127.0.0.1:9/none.zip")
+        fetch(replace(IAM, url="http://127.0.0.1:9/none.zip"), data)
     message = str(caught.value)
     assert "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database" in message
     assert len(message.splitlines()) <= 2
@@ -314,7 +324,7 @@ def test_offline_is_said_in_one_line_at_once(data: Path) -> None:
         closed.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/IAM_Words.zip"
         with pytest.raises(FetchError, match=r"Cannot reach 127\.0\.0\.1") as caught:
-            fetch_iam(data, accept_terms=True, url=url)
+            fetch(replace(OPEN, url=url), data)
     assert len(str(caught.value).splitlines()) == 1
     assert names(data / "iam") == set()
 

@@ -9,7 +9,8 @@ from bundles import bars, make_bundle
 from recognizer import image
 from recognizer.image import Gray
 from recognizer.recognizer import Recognizer
-from trainer.decoding import vocabulary
+from rich_bundles import make_rich_bundle
+from trainer.decoding import tuning, vocabulary
 from trainer.decoding.fitting import diagnose, enriched, fit
 
 TEXTS = ["aa a aaa", "a aa", "aaa aaa a", "a a aa", "aa aa"]
@@ -65,6 +66,33 @@ def test_a_network_that_reads_nothing_gets_no_language_model(tmp_path: Path) -> 
     assert decoding.language is None
     assert decoding.lexicon is None
     assert Recognizer(enriched(bundle, decoding, tmp_path / "out")).decoders == ("greedy", "beam")
+
+
+def test_what_the_version_before_knew_of_texts_goes_on_where_it_reads_better(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, samples = make_bundle(tmp_path / "plain"), [Bars(number) for number in range(40)]
+    base = make_rich_bundle(tmp_path / "base")
+    ours = fit(bundle, samples, TEXTS, base)
+    assert ours.linguistics
+    assert "word frequencies" in ours.linguistics.source
+    # new ones that would rather write nothing
+    silent = tuning.FIRST_WORDS.model_copy(update={"bonus": -30.0})
+    monkeypatch.setattr(tuning, "tune", lambda *_: (tuning.FIRST_LANGUAGE, silent))
+    kept = fit(bundle, samples, TEXTS, base)
+    assert kept.linguistics
+    assert dict(kept.linguistics.words) == {"a": 5, "aa": 3}
+    assert kept.lexicon == base.manifest.lexicon
+    read = Recognizer(enriched(bundle, kept, tmp_path / "kept"))
+    assert "lexicon" in read.decoders
+
+
+def test_without_samples_it_goes_on_whole(tmp_path: Path) -> None:
+    bundle, base = make_bundle(tmp_path / "plain"), make_rich_bundle(tmp_path / "base")
+    kept = fit(bundle, [], TEXTS, base)
+    assert kept.calibration == base.manifest.calibration
+    reader = Recognizer(enriched(bundle, kept, tmp_path / "kept"))
+    assert reader.best_decoder == "lexicon"
 
 
 def test_without_samples_nothing_is_fitted(tmp_path: Path) -> None:

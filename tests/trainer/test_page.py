@@ -406,6 +406,13 @@ def _look(sample: Sample) -> tuple[int, ...]:
     return sample.image().shape
 
 
+def test_kept_lines_are_for_all_who_share_the_data(tmp_path: Path) -> None:
+    write_page(tmp_path / "set", "p", TWO)
+    every(PageDataset(tmp_path / "set", keep=tmp_path / "keep"))[0].image()
+    (kept,) = (each for each in (tmp_path / "keep").glob("*/*") if each.is_dir())
+    assert kept.stat().st_mode & 0o777 == 0o755
+
+
 def test_worker_processes_cut_the_same_page_at_once(tmp_path: Path) -> None:
     write_page(tmp_path / "set", "p", TWO)
     samples = every(PageDataset(tmp_path / "set", keep=tmp_path / "keep"))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from recognizer import decode
@@ -78,9 +79,11 @@ def prepared(tmp_path: Path) -> Callable[..., Any]:
         from trainer.checkpoint import Checkpoint
         from trainer.training import Data, Training
 
-        chosen = {"name": "words", "alphabet": ALPHABET}
+        chosen = {"digest": "1", "alphabet": ALPHABET, "name": "words"}
         chosen |= {split: options.pop(split, WORDS.samples(split)) for split in ("train", "val")}
-        chosen |= {key: options.pop(key) for key in ("name", "alphabet") if key in options}
+        chosen |= {
+            key: options.pop(key) for key in ("digest", "name", "alphabet") if key in options
+        }
         return Training(recipe, Data(**chosen), Checkpoint(tmp_path / folder), **options)
 
     return prepare
@@ -153,7 +156,7 @@ class Doomed(Journal):
             os.kill(os.getpid(), signal.SIGKILL)
 
 trainer.training.SAVE_EVERY = 0.0
-data = Data("words", ALPHABET, WORDS.samples("train"), WORDS.samples("val"))
+data = Data("1", ALPHABET, WORDS.samples("train"), WORDS.samples("val"))
 training = Training(replace(RECIPE, dropout=0.4), data, Checkpoint(Path(sys.argv[2])))
 spec = RECIPE.input().model_copy(update={"buckets": [128]})
 with Pipeline(spec, ALPHABET, workers=1) as pipeline:
@@ -379,7 +382,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_spares_the_checkpoint(
     kernel, bias = training.model.get_layer("logits").get_weights()
     training.model.get_layer("logits").set_weights([kernel * np.nan, bias])
     with pytest.raises(
-        FloatingPointError, match=r"became nan in epoch 1\. Try a lower --learning-rate"
+        FloatingPointError, match=r"became nan in epoch 1\. .* --resume and a lower --learning-rate"
     ):
         training.run(Journal(), pipeline)
     for mine, its in zip(values(prepared(resume=True).model), sound, strict=True):
@@ -406,6 +409,47 @@ def test_a_few_broken_images_do_not_end_a_training(
     assert len([r for r in caplog.records if "is skipped" in r.getMessage()]) == 2
 
 
+def test_a_stop_that_reaches_the_workers_too_is_an_interruption(
+    prepared: Callable[..., Any], eager: None
+) -> None:
+    others = set(psutil.Process().children())
+
+    class Stopped(Journal):
+        def on_batch(self, state: Any, done: float, loss: float) -> None:
+            super().on_batch(state, done, loss)
+            for worker in set(psutil.Process().children()) - others:
+                worker.terminate()
+
+    spec = RECIPE.input().model_copy(update={"buckets": [128]})
+    journal = Stopped()
+    with Pipeline(spec, ALPHABET, workers=1) as own:
+        training = prepared(
+            replace(RECIPE, batch_size=2),
+            train=[*WORDS.samples("train")] * 40,
+            stopped=lambda: len(journal.batches) > 3,
+        )
+        assert training.run(journal, own) == "interrupted"
+    assert training.checkpoint.exists()
+
+
+def test_a_validation_of_nothing_is_no_perfect_one(
+    prepared: Callable[..., Any], pipeline: Pipeline, eager: None
+) -> None:
+    broken = [Scrawl("broken", "a", -1)]
+    training = prepared(
+        replace(RECIPE, epochs=3, patience=1), train=WORDS.samples("train")[:4], val=broken
+    )
+    assert training.run(Journal(), pipeline) == "all epochs"
+    assert training.state.stale == 0
+    for mine, its in zip(training.checkpoint.best().get_weights(), averaged(training), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def averaged(training: Any) -> list[Any]:
+    with training.average.in_place():
+        return [np.array(each) for each in training.model.get_weights()]
+
+
 def test_what_a_resumption_may_change(
     prepared: Callable[..., Any], pipeline: Pipeline, eager: None
 ) -> None:
@@ -415,22 +459,28 @@ def test_what_a_resumption_may_change(
         prepared(resume=True)
     journal = Journal(stop_after=1)
     prepared(stopped=journal.stopped).run(journal, pipeline)
-    prepared(replace(RECIPE, epochs=9, minutes=4.0, patience=1, validation_limit=5), resume=True)
+    may = {"epochs": 9, "minutes": 4.0, "patience": 1, "validation_limit": 5, "learning_rate": 9e-4}
+    prepared(replace(RECIPE, **may), resume=True)
     with pytest.raises(CheckpointError, match=r"other settings \(batch_size, seed\)"):
         prepared(replace(RECIPE, batch_size=8, seed=4), resume=True)
     with pytest.raises(CheckpointError, match=r"other data \(words\)"):
-        prepared(name="lines", resume=True)
+        prepared(digest="2", name="lines", resume=True)
+    with pytest.raises(CheckpointError, match="it has changed since"):
+        prepared(digest="2", resume=True)
     with pytest.raises(CheckpointError, match="other data"):
         prepared(alphabet=Alphabet(ALPHABET.characters + "\u00e9"), resume=True)
 
 
-def test_a_new_training_forgets_the_old_checkpoint(
+def test_a_new_training_sets_the_old_checkpoint_aside(
     prepared: Callable[..., Any], pipeline: Pipeline, eager: None
 ) -> None:
+    from trainer.checkpoint import Checkpoint
+
     journal = Journal(stop_after=1)
     prepared(stopped=journal.stopped).run(journal, pipeline)
     training = prepared()
     assert not training.checkpoint.exists()
+    assert Checkpoint(training.checkpoint.folder.with_name("one.before")).exists()
 
 
 def test_a_training_may_start_from_a_network(prepared: Callable[..., Any]) -> None:

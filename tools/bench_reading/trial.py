@@ -191,7 +191,7 @@ def train(
     # a checkpoint compares settings as they were given, which may have come to another network
     made = hashlib.sha256(json.dumps(trial.settings()).encode()).hexdigest()[:12]
     name = f"{corpus.digest()}/{trial.share:g}/{trial.without}/{made}"
-    data = Data(name, alphabet, lines, corpus.validation())
+    data = Data(name, alphabet, lines, corpus.handwriting("val"))
     checkpoint = Checkpoint(folder / "checkpoint")
     resumed = checkpoint.exists()
     start = None

@@ -123,6 +123,7 @@ def fetch(
     """
     with reported():
         known = settings()
+        from trainer.datasets.catalogue import state_of
         from trainer.datasets.sources import SOURCES
         from trainer.fetch import fetch as bring
         from trainer.fetch import refusal
@@ -130,7 +131,7 @@ def fetch(
         if name is None:
             table = Table("name", "MB", "at hand", "what", "licence")
             for each in SOURCES.values():
-                here = "yes" if (known.data_dir / each.name).is_dir() else ""
+                here = state_of(each, known.data_dir)
                 terms = " (--accept-terms)" if each.terms else ""
                 table.add_row(
                     each.name, str(each.megabytes), here, each.about, escape(each.licence + terms)

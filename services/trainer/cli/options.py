@@ -6,16 +6,26 @@ import typer
 
 from trainer.sizes import OPTIMIZERS, SIZES
 
+
+def _above_zero(value: float | None) -> float | None:
+    if value is not None and not value > 0:
+        raise typer.BadParameter(f"{value:g} is not above 0.")
+    return value
+
+
 Size = Annotated[str | None, typer.Option(help=f"{', '.join(SIZES)}. Default: TRAIN_SIZE.")]
 Epochs = Annotated[int, typer.Option(min=1, help="At most this many.")]
 Minutes = Annotated[
     float | None,
     typer.Option(
-        min=0.0, help="Time budget of each training itself; testing and the gate come on top."
+        callback=_above_zero,
+        help="Time budget of each training itself; testing and the gate come on top.",
     ),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Images in a step.")]
-LearningRate = Annotated[float, typer.Option(min=0.0, help="At its highest, after the warm-up.")]
+LearningRate = Annotated[
+    float, typer.Option(callback=_above_zero, help="At its highest, after the warm-up.")
+]
 Patience = Annotated[
     int, typer.Option(min=1, help="Epochs without a better validation CER before it stops.")
 ]

@@ -1,5 +1,6 @@
 """`pack`, `words` and `fit`: data made ready, and trained on where a GPU is and little else."""
 
+import signal
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,17 @@ from trainer.cli.common import (
     reported,
     settings,
 )
-from trainer.cli.options import Augmentation, BatchSize, Dropout, LearningRate, Optimizer
+from trainer.cli.options import (
+    Augmentation,
+    BatchSize,
+    Dropout,
+    Epochs,
+    LearningRate,
+    Minutes,
+    Optimizer,
+    Patience,
+    Seed,
+)
 from trainer.cli.train import Stop
 from trainer.datasets.base import Split
 from trainer.recipe import Recipe
@@ -126,13 +137,15 @@ def fit(
     folder: Annotated[Path, typer.Argument(help="Folder of the checkpoint.")],
     dataset: Datasets = None,
     size: Annotated[str, typer.Option(help=", ".join(SIZES) + ".")] = "small",
-    epochs: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
-    minutes: Annotated[float | None, typer.Option(min=0.0, help="Time budget.")] = None,
+    epochs: Epochs = 50,
+    minutes: Minutes = None,
     batch_size: BatchSize = 16,
     learning_rate: LearningRate = Recipe.learning_rate,
     augmentation: Augmentation = Recipe.augmentation,
     dropout: Dropout = None,
     optimizer: Optimizer = "muon",
+    patience: Patience = Recipe.patience,
+    seed: Seed = 1,
     bfloat16: Annotated[
         bool, typer.Option("--bfloat16", help="Mixed precision: for GPUs and newer processors.")
     ] = False,
@@ -162,6 +175,8 @@ def fit(
             learning_rate=learning_rate,
             augmentation=augmentation,
             dropout=dropout,
+            patience=patience,
+            seed=seed,
             precision="mixed_bfloat16" if bfloat16 else "float32",
         )
         with console.status("Starting Keras ..."):
@@ -173,4 +188,10 @@ def fit(
             ending = train(
                 recipe, datasets, folder, progress, start=start, resume=resume, stopped=stop.asked
             )
+        if ending == "interrupted":
+            console.print(
+                f"Interrupted; the checkpoint is in {folder}. "
+                "Go on with the same command and --resume"
+            )
+            raise typer.Exit(128 + (stop.signal or signal.SIGTERM))
         console.print(f"Training ended: {ending}. The checkpoint is in {folder}.")

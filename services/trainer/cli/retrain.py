@@ -131,8 +131,8 @@ def mixed(
     else:
         others = [open_dataset(each, known.data_dir) for each in names]
     drawn = sum(weight_of(each) * len(each.samples("train")) for each in others)
-    if share == 1 or not drawn:
-        return [own]
+    if not drawn:
+        share = 1.0
     epoch = max(LEAST_EPOCH, EPOCH * counts["train"])
     # few corrections are not drawn a thousand times: their share holds in a smaller epoch
     epoch = min(epoch, int(LARGEST * counts["train"] / share))
@@ -141,11 +141,11 @@ def mixed(
         inner = dataset.dataset if isinstance(dataset, Weighted) else dataset
         return Weighted(inner, times)
 
+    mine = weighted(own, share * epoch / counts["train"])
+    if share == 1:
+        return [mine]
     scale = (1 - share) * epoch / drawn
-    return [
-        weighted(own, share * epoch / max(counts["train"], 1)),
-        *(weighted(each, scale * weight_of(each)) for each in others),
-    ]
+    return [mine, *(weighted(each, scale * weight_of(each)) for each in others)]
 
 
 def _production(known: Settings, folder: Path) -> Path:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import Progress, TaskID
@@ -25,6 +25,9 @@ from trainer.cli.common import (
 )
 from trainer.cli.common import Decoder as DecoderOption
 from trainer.datasets.base import SPLITS
+
+if TYPE_CHECKING:
+    from trainer.metrics import Scores
 
 Rows = list[tuple[float, str]]
 """Confidence and text: one of a word or a line, one for each line of a page."""
@@ -65,8 +68,11 @@ def evaluate(
         part, how = choice("--split", split, SPLITS), choice("--decoder", decoder, DECODERS)
         names = dataset or [known.train_dataset]
         datasets = [open_dataset(name, known.data_dir) for name in names]
+        if output:
+            _writable(output)
         table = Table("dataset", "samples", "CER", "WER", "edit distance", "exact")
-        rows = []
+        rows: list[str] = []
+        notes: list[str] = []
         with bundle_of(model, known) as bundle:
             recognizer = Recognizer.load(bundle)
             for each in datasets:
@@ -79,15 +85,11 @@ def evaluate(
                         decoder=how,
                         progress=partial(_advance, bars, task),
                     )
-                scores = found.scores
-                table.add_row(
-                    each.name,
-                    str(scores.samples),
-                    f"{scores.cer:.2%}",
-                    f"{scores.wer:.2%}",
-                    f"{scores.edit_distance:.2f}",
-                    f"{scores.exact:.1%}",
-                )
+                table.add_row(each.name, *_figures(found.scores))
+                if found.unreadable:
+                    notes.append(f"{each.name}: {found.unreadable} could not be read.")
+                elif not samples:
+                    notes.append(f"{each.name} has no samples in {part}.")
                 rows += [
                     f"{judged.sample.id}\t{judged.sample.text}\t{judged.text}"
                     f"\t{judged.confidence:.4f}"
@@ -95,8 +97,33 @@ def evaluate(
                 ]
         console.print(table)
         console.print(f"Split {part}, {how} decoder.")
+        for note in notes:
+            console.print(note, markup=False, highlight=False)
         if output:
             output.write_text("\n".join([*rows, ""]), encoding="utf-8")
+        if not rows:
+            raise Failure("Nothing was read.")
+
+
+def _figures(scores: "Scores") -> list[str]:
+    """A row of the table, after the name of the set."""
+    if not scores.samples:
+        return ["0", *["-"] * 4]
+    return [
+        str(scores.samples),
+        f"{scores.cer:.2%}",
+        f"{scores.wer:.2%}",
+        f"{scores.edit_distance:.2f}",
+        f"{scores.exact:.1%}",
+    ]
+
+
+def _writable(file: Path) -> None:
+    """Raises `Failure` where it is not, before anything takes long."""
+    try:
+        file.touch()
+    except OSError as error:
+        raise Failure(f"--output {file}: {error.strerror}.") from None
 
 
 @app.command()

@@ -63,7 +63,7 @@ def register(
         origin = Origin(named, real=not synthetic)
         with console.status("Comparing with the current version ..."), run_of(taken, origin):
             version, decision = submit(
-                registry, taken, origin, datasets, data_dir=known.data_dir, force=force
+                registry, taken, origin, datasets, settings=known, force=force
             )
         tell(version, decision)
 

@@ -1,8 +1,10 @@
 """Data sources by name, as the command line and the settings write them."""
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from trainer.datasets.archive import folder_of
 from trainer.datasets.base import Dataset, DatasetError
@@ -16,6 +18,8 @@ from trainer.datasets.sources import EMNIST, SOURCES, Source
 from trainer.datasets.synthetic import SyntheticDataset
 from trainer.datasets.weighted import Weighted, without_weight
 from trainer.settings import load
+
+log = logging.getLogger(__name__)
 
 OPEN = tuple(name for name, source in SOURCES.items() if source.choice is not None)
 """Sets of pages that `trainer fetch` brings."""
@@ -153,13 +157,22 @@ def _fetched(source: Source, data_dir: Path) -> Dataset:
     )
 
 
-def _brought(source: Source, data_dir: Path) -> Path:
-    """The folder with the files of a set that was fetched, or that were put in its place."""
+def state_of(source: Source, data_dir: Path) -> Literal["", "cut off", "yes"]:
+    """Whether a set is at hand: fetched, or put in its place."""
     folder = data_dir / source.name
     if not folder.is_dir():
+        return ""
+    begun = any(folder.glob("*.part")) and not folder_of(folder / source.filename).is_dir()
+    return "cut off" if begun else "yes"
+
+
+def _brought(source: Source, data_dir: Path) -> Path:
+    """The folder with the files of a set that was fetched, or that were put in its place."""
+    folder, state = data_dir / source.name, state_of(source, data_dir)
+    if state != "yes":
+        what = "was cut off while it was fetched. Go on" if state else "is not there. Bring it"
         raise DatasetError(
-            f"There is no '{folder}'. Bring it ({source.megabytes} MB) with\n"
-            f"python -m trainer fetch {source.name}"
+            f"'{folder}' {what} ({source.megabytes} MB) with\npython -m trainer fetch {source.name}"
         )
     unpacked = folder_of(folder / source.filename)
     if not unpacked.is_dir():
@@ -191,7 +204,11 @@ def at_hand(data_dir: Path) -> list[Dataset]:
 
 
 def _whatever(folder: Path, data_dir: Path) -> Dataset | None:
-    """A folder opened as what it is; None for a folder of something else."""
+    """A folder opened as what it is; None for a folder of something else.
+
+    Of one that should be a set, and cannot be opened, the log says so.
+    """
+    sure = (folder / INDEX).is_file() or folder.name in OPEN
     if (folder / INDEX).is_file():
         names = [f"lines:{folder}@1"]
     elif folder.name in OPEN:
@@ -202,6 +219,7 @@ def _whatever(folder: Path, data_dir: Path) -> Dataset | None:
     for name in names:
         try:
             return open_dataset(name, data_dir)
-        except DatasetError:
-            continue
+        except DatasetError as error:
+            if sure:
+                log.warning("%s is left out: %s", folder, error)
     return None

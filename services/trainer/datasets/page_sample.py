@@ -54,9 +54,9 @@ class PageSample:
         if self.kept is None:
             return self._cut()
         file = self.kept / f"{self.position}.png"
-        if not file.exists() and not self.kept.exists():
+        if not _is_there(self.kept):
             with _turn(self.kept):  # threads that read one page's lines at once cut it once
-                if not self.kept.exists():
+                if not _is_there(self.kept):
                     keep_lines(self.xml, self.picture, self.kept)
         with suppress(OSError), Image.open(file) as kept:
             return np.asarray(kept, np.uint8)
@@ -129,9 +129,18 @@ def keep_lines(xml: Path, picture: Path, kept: Path) -> None:
                 with suppress(CutError):
                     file = fresh / f"{position}.png"
                     Image.fromarray(cut(pixels, line, usual).pixels).save(file, compress_level=3)
+            fresh.chmod(0o755)  # whoever shares the data reads them, too
             os.rename(fresh, kept)  # noqa: PTH104  onto an existing folder it must fail
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _is_there(kept: Path) -> bool:
+    """Also where it is closed to this user: then its lines are cut and not kept."""
+    try:
+        return kept.exists()
+    except OSError:
+        return True
 
 
 @lru_cache(maxsize=64)

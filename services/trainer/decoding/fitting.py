@@ -108,13 +108,17 @@ def readings(
     ]
 
 
-def fit(bundle: Bundle, samples: Sequence[Sample], texts: Sequence[str]) -> Decoding:
+def fit(
+    bundle: Bundle, samples: Sequence[Sample], texts: Sequence[str], base: Bundle | None = None
+) -> Decoding:
     """Temperature, weights of language model and lexicon, and calibration of each decoder.
 
     Args:
         bundle: what to fit; only its network and alphabet are used.
         samples: of validation splits, in a mixed order; the first `LINES` are used.
         texts: of training splits, to make the language model and the lexicon from.
+        base: a version whose language model and lexicon go on where these read worse, or where
+            there are no samples to tell.
     """
     recognizer = Recognizer(bundle, threads=limited())
     seen = see(recognizer, samples[:LINES])
@@ -122,6 +126,11 @@ def fit(bundle: Bundle, samples: Sequence[Sample], texts: Sequence[str]) -> Deco
     log.info("temperature %.2f on %d samples", first.temperature, len(seen))
     plain = readings(recognizer, seen, "greedy")
     cer = score((truth, reading.text) for truth, reading in plain).cer
+    known = _known(base)
+    if not seen and known:
+        log.info("nothing to judge by: language model and lexicon are those of the version before")
+        calibration = base.manifest.calibration if base else {}
+        return replace(known, temperature=first.temperature, calibration=calibration)
     if not seen or cer > HOPELESS:
         log.info(
             "no language model: with a CER of %.0f %% there is nothing to guess from", 100 * cer
@@ -131,7 +140,28 @@ def fit(bundle: Bundle, samples: Sequence[Sample], texts: Sequence[str]) -> Deco
     lines = [(each.truth, each.log_probs) for each in seen]
     language, words = tuning.tune(linguistics, bundle.alphabet, lines)
     guided = replace(first, language=language, lexicon=words, linguistics=linguistics)
+    if known and _cost(known, bundle, lines) < _cost(guided, bundle, lines):
+        log.info("language model and lexicon of the version before read better: they go on")
+        guided = replace(known, temperature=first.temperature)
     return _calibrated(bundle, guided, seen, DECODERS)
+
+
+def _known(base: Bundle | None) -> Decoding | None:
+    """What a version knows of texts; None where that is nothing."""
+    if base is None or not (base.manifest.language and base.manifest.lexicon):
+        return None
+    return Decoding(
+        language=base.manifest.language,
+        lexicon=base.manifest.lexicon,
+        linguistics=Linguistics.of_bundle(base),
+    )
+
+
+def _cost(decoding: Decoding, bundle: Bundle, lines: Sequence[tuple[str, LogProbs]]) -> float:
+    """CER and WER of the lexicon decoder on what its weights are chosen on."""
+    assert decoding.linguistics
+    assert decoding.lexicon
+    return tuning.cost(decoding.linguistics, decoding.lexicon, bundle.alphabet, lines)
 
 
 def _calibrated(

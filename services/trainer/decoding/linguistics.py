@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recognizer import language, lexicon
 from recognizer.alphabet import normalise
+from recognizer.bundle import Bundle
 from recognizer.language import Ngrams
 from trainer.datasets.base import Dataset, is_made
 from trainer.decoding import vocabulary as drawing
@@ -48,6 +49,22 @@ class Linguistics:
             _lexicon(texts, languages),
             f"the {len(texts)} transcriptions of the training splits above and the word "
             f"frequencies of wordfreq (CC BY-SA 4.0) for {named}",
+        )
+
+    @classmethod
+    def of_bundle(cls, bundle: Bundle) -> "Linguistics":
+        """Those of a version. Raises `BundleError` where its files are damaged.
+
+        Raises:
+            ValueError: it has none.
+        """
+        manifest = bundle.manifest
+        if not (manifest.language and manifest.lexicon):
+            raise ValueError(f"{bundle.path} has no language model or no lexicon")
+        return cls(
+            Ngrams.load(bundle.path / manifest.language.file),
+            dict(lexicon.read(bundle.path / manifest.lexicon.file)),
+            "what the version before was made from, whose they were",
         )
 
     def save(self, folder: Path) -> None:

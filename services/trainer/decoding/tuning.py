@@ -63,6 +63,16 @@ def tune(
     return best, Words.model_validate(chosen)
 
 
+def cost(
+    linguistics: Linguistics, words: Words, alphabet: Alphabet, lines: Sequence[Line]
+) -> float:
+    """CER and WER, added up, that the lexicon decoder has with weights, on the same lines."""
+    model = LanguageModel(linguistics.ngrams, alphabet)
+    guide = lexicon_guide(model, Lexicon(linguistics.words.items(), alphabet), words)
+    found = guided_scores(guide, alphabet, lines[:LINES])
+    return found.cer + found.wer
+
+
 def guided_scores(guide: Guide, alphabet: Alphabet, lines: Sequence[Line]) -> Scores:
     """How well lines are read with a guide."""
     return score(
