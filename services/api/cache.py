@@ -19,6 +19,9 @@ from recognizer.manifest import NAME as MANIFEST
 
 STAGING = ".staging-"
 STALE_SECONDS = 3600
+TOUCH_SECONDS = 24 * 3600
+UNUSED_SECONDS = 30 * TOUCH_SECONDS
+"""After so long without a process that uses it a record goes, and the bundles it names with it."""
 
 _ENTRY = re.compile(r".+-[0-9a-f]{12}")  # as `Cache._entry` names it
 
@@ -33,8 +36,18 @@ class Record(BaseModel):
     previous: str | None
 
 
+class Opening(BaseModel):
+    """A version that a process began to open, for the so manieth time without an outcome."""
+
+    version: Version
+    attempts: int
+
+
 class Cache:
     """`DIR/NAME/VERSION-DIGEST/` holds a bundle, `DIR/resolved-DIGEST.json` a record.
+
+    `DIR/opening-DIGEST.json` is there while a version is opened for the first time, and stays
+    where that ends the process.
 
     Directories appear and records change by renaming, so that a process that dies half-way
     leaves nothing half done. Several processes may share a cache. All methods that write
@@ -44,7 +57,9 @@ class Cache:
     def __init__(self, path: Path, tracking_uri: str, model_uri: str) -> None:
         self._path = path
         self._bound_to = (tracking_uri, model_uri)
-        self._record = path / f"resolved-{_digest(tracking_uri, model_uri)}.json"
+        digest = _digest(tracking_uri, model_uri)
+        self._record = path / f"resolved-{digest}.json"
+        self._opening = path / f"opening-{digest}.json"
 
     def find(self, version: Version) -> Path | None:
         """The bundle of a version, where it is kept. Its files are not checked here."""
@@ -91,28 +106,49 @@ class Cache:
             entry=entry,
             previous=previous,
         )
-        with self._writing():
-            handle, name = tempfile.mkstemp(prefix=STAGING, dir=self._path)
-            temporary = Path(name)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                    stream.write(record.model_dump_json(indent=1))
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                temporary.replace(self._record)
-            finally:
-                temporary.unlink(missing_ok=True)
+        self._write(self._record, record)
 
     def last(self) -> Version | None:
         """What the address resolved to last, by this record; None where there is none."""
         record = self._read()
+        self.confirm()
         return record.version if record else None
 
+    def confirm(self) -> None:
+        """The record is still in use, if only by a process that has served the same for weeks."""
+        with suppress(OSError):
+            if _age(self._record) > TOUCH_SECONDS:
+                self._record.touch()
+
+    @contextmanager
+    def marked(self, version: Version, attempts: int) -> Iterator[None]:
+        """Within, a version is opened: whoever finds the mark knows that its process has ended."""
+        self._write(self._opening, Opening(version=version, attempts=attempts))
+        try:
+            yield
+        finally:
+            self.unmark()
+
+    def unmark(self) -> None:
+        with self._writing():
+            self._opening.unlink(missing_ok=True)
+
+    def opening(self) -> Opening | None:
+        """What was being opened when a process ended; None where there is no such thing."""
+        try:
+            return Opening.model_validate_json(self._opening.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
     def prune(self) -> None:
-        """Remove bundles that no record names, and what dead processes left behind.
+        """Remove records long unused, bundles that none names, and what dead processes left.
 
         Whoever points MODEL_CACHE_DIR at a directory that holds something else keeps that.
         """
+        for file in self._path.glob("resolved-*.json"):
+            with suppress(OSError):
+                if _age(file) > UNUSED_SECONDS:
+                    file.unlink()
         records = [_parse(file) for file in self._path.glob("resolved-*.json")]
         kept = {name for record in records if record for name in (record.entry, record.previous)}
         for entry in self._path.glob("*/*"):
@@ -120,8 +156,21 @@ class Cache:
                 shutil.rmtree(entry, ignore_errors=True)
         for left in self._path.glob(STAGING + "*"):
             with suppress(OSError):
-                if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                if _age(left) > STALE_SECONDS:
                     shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+    def _write(self, file: Path, content: BaseModel) -> None:
+        with self._writing():
+            handle, name = tempfile.mkstemp(prefix=STAGING, dir=self._path)
+            temporary = Path(name)
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                    stream.write(content.model_dump_json(indent=1))
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                temporary.replace(file)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def _read(self) -> Record | None:
         record = _parse(self._record)
@@ -147,6 +196,11 @@ def _parse(file: Path) -> Record | None:
         return Record.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _age(file: Path) -> float:
+    """Seconds since it was written."""
+    return time.time() - file.stat().st_mtime
 
 
 def _is_bundle(entry: Path) -> bool:

@@ -13,6 +13,8 @@ from api.errors import (
     DrainingError,
     FetchError,
     FieldError,
+    HostDownError,
+    HostSlowError,
     Kind,
     NoModelError,
     OverloadedError,
@@ -86,8 +88,13 @@ IMAGE_ERRORS = (
 )
 """Of every route that takes an image."""
 
-PROBLEMS = problems(*IMAGE_ERRORS, FetchError, UrlRefusedError, ReadingError, NoModelError)
+READ_ERRORS = (*IMAGE_ERRORS, ReadingError, NoModelError)
+
+PROBLEMS = problems(*READ_ERRORS)
 """The problems of the routes that read images, by status."""
+
+URL_PROBLEMS = problems(*READ_ERRORS, FetchError, HostDownError, HostSlowError, UrlRefusedError)
+"""Those of the routes that fetch them, too."""
 
 
 def form(

@@ -17,14 +17,16 @@ class Door:
     A refusal must cost next to nothing: under overload most requests end in one.
     """
 
-    def __init__(self, app: ASGIApp, admission: Admission, paths: Mapping[str, int]) -> None:
-        """`paths`: those that take images, and the bytes of images that each takes at most."""
+    def __init__(
+        self, app: ASGIApp, admission: Admission, takes: Mapping[tuple[str, str], int]
+    ) -> None:
+        """`takes`: the methods and paths that take images, and the most bytes of them for each."""
         self._app = app
         self._admission = admission
-        self._limits = {path: body_limit(most) for path, most in paths.items()}
+        self._limits = {route: body_limit(most) for route, most in takes.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limit = self._limits.get(path_of(scope)) if scope["type"] == "http" else None
+        limit = self._limits.get(_route(scope)) if scope["type"] == "http" else None
         if limit is None:
             await self._app(scope, receive, send)
             return
@@ -37,3 +39,9 @@ class Door:
             return
         with self._admission.request(body):
             await self._app(scope, receive, send)
+
+
+def _route(scope: Scope) -> tuple[str, str]:
+    """A HEAD does all that the GET does."""
+    method: str = scope["method"]
+    return "GET" if method == "HEAD" else method, path_of(scope)

@@ -42,7 +42,15 @@ class UrlRefusedError(ApiError):
 
 
 class FetchError(ApiError):
-    """An image that its own server does not deliver."""
+    """An image that its own server does not deliver, and will not the next time."""
+
+
+class HostDownError(FetchError):
+    """The server of an image is not found or fails: it may do better the next time."""
+
+
+class HostSlowError(FetchError):
+    """The server of an image takes too long."""
 
 
 class FieldError(ApiError):
@@ -114,6 +122,10 @@ class CacheError(ApiError):
     """The disk cache cannot be read or written. Never answered to a client."""
 
 
+class EndedError(ApiError):
+    """A version that ended the process that opened it. Never answered to a client."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """What stays the same in all problems of a kind."""
@@ -142,6 +154,9 @@ KINDS: dict[type[Exception], Kind] = {
     BadBase64Error: Kind(400, "bad-base64", "The text is not base64"),
     TooManyBytesError: TOO_MANY_BYTES,
     FetchError: Kind(400, "image-not-fetched", "The image cannot be fetched"),
+    # of the same type, but of the statuses that clients try again after
+    HostDownError: Kind(502, "image-not-fetched", "The server of the image fails"),
+    HostSlowError: Kind(504, "image-not-fetched", "The server of the image takes too long"),
     UrlRefusedError: Kind(422, "url-refused", "Images are not fetched from this address"),
     ImageTooLargeError: Kind(413, "too-many-pixels", "The image has too many pixels"),
     UnsupportedImageError: Kind(415, "unsupported-image", "Not an image format that is read here"),

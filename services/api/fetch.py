@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import anyio
 import httpcore
 
-from api.errors import FetchError, TooManyBytesError
+from api.errors import FetchError, HostDownError, HostSlowError, TooManyBytesError
 from api.hosts import AllowList, Ip, Target
 
 Resolve = Callable[[str, int], Awaitable[Sequence[Ip]]]
@@ -48,7 +48,9 @@ class Fetcher:
         Raises:
             UrlRefusedError: the URL, its host or the address of its host is not allowed.
                 Nothing was sent then, and no connection opened.
-            FetchError: the host cannot be reached, or does not answer 200 in time.
+            HostDownError: the host cannot be reached, breaks off, or says that it fails.
+            HostSlowError: it does not answer in time.
+            FetchError: it answers in time, though not with a file as it is.
             TooManyBytesError: the file is larger than `max_bytes`.
         """
         target = self._allowed.target(url)
@@ -57,8 +59,8 @@ class Fetcher:
                 async with self._limiter:
                     addresses = await self._addresses(target)
                     return await self._get(target, addresses)
-        except TimeoutError:
-            raise FetchError(
+        except (TimeoutError, httpcore.TimeoutException):
+            raise HostSlowError(
                 f"{target.host} did not deliver the image within {self._seconds:g} seconds."
             ) from None
 
@@ -72,7 +74,7 @@ class Fetcher:
             except (OSError, UnicodeError):
                 addresses = []
         if not addresses:
-            raise FetchError(f"The host name {target.host} is not known.")
+            raise HostDownError(f"The host name {target.host} is not known.")
         self._allowed.check(target, addresses)
         return addresses
 
@@ -101,14 +103,10 @@ class Fetcher:
                     extensions={"timeout": timeouts},
                 ) as response:
                     return await self._body(target, response)
-            except (
-                httpcore.TimeoutException,
-                httpcore.NetworkError,
-                httpcore.ProtocolError,
-            ) as error:
+            except (httpcore.NetworkError, httpcore.ProtocolError) as error:
                 if isinstance(error.__context__, ssl.SSLError):
-                    raise FetchError(f"{target.host} shows no certificate to trust.") from None
-                raise FetchError(
+                    raise HostDownError(f"{target.host} shows no certificate to trust.") from None
+                raise HostDownError(
                     f"{target.host} cannot be reached, or broke off its answer."
                 ) from None
 
@@ -116,7 +114,8 @@ class Fetcher:
         if response.status in range(300, 400):
             raise FetchError(f"{target.host} answers with a redirect, which is not followed here.")
         if response.status != 200:
-            raise FetchError(f"{target.host} answers {response.status} where the image should be.")
+            error = HostDownError if response.status >= 500 else FetchError
+            raise error(f"{target.host} answers {response.status} where the image should be.")
         headers = {name.lower(): value for name, value in response.headers}
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise FetchError(f"{target.host} packs its answer, which was not asked for.")

@@ -8,13 +8,16 @@ import structlog
 
 from api.board import Board, Notice
 from api.cache import Cache
+from api.errors import CacheError
+from api.failure import Failure
 from api.metrics import Metrics
-from api.serving import Open, Served, Serving, Version
+from api.serving import Open, Served, Serving, Status, Version
 
 log = structlog.get_logger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_AFTER_FAILURE = 2.0
+"""After the first one."""
 
 
 class Follower:
@@ -34,6 +37,7 @@ class Follower:
         self._metrics = metrics
         self._open = open_bundle
         self._followed: Notice | None = None
+        self._failure: Failure | None = None
         self._swapped = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
@@ -50,41 +54,57 @@ class Follower:
         while not self._stop.wait(wait):
             wait = SECONDS_BETWEEN_LOOKS
             try:
-                notice = self._board.told()
-                if notice is None:
-                    self._start(self._cache.last())
-                elif notice != self._followed:
+                notice = self._board.told() or self._before_any()
+                if notice and notice != self._followed:
                     self._follow(notice)
-                    self._followed = notice
             except Exception:  # the next look may do better
-                log.exception("version not taken over")
-                self._metrics.swap_failures.inc()
-                wait = SECONDS_AFTER_FAILURE
+                log.exception("notice not followed")
 
-    def _start(self, version: Version | None) -> None:
-        """Before anything is told: what was served last."""
-        if version and self._serving.model is None and self._cache.find(version):
-            self._serve(version, from_cache=True)
+    def _before_any(self) -> Notice | None:
+        """What was served last, until something is told."""
+        last = None if self._serving.model else self._cache.last()
+        if last is None or self._cache.find(last) is None:
+            return None
+        return Notice(status=Status(), version=last, from_cache=True)
 
     def _follow(self, notice: Notice) -> None:
-        serving, version = self._serving, notice.version
-        model = serving.model
-        if version is None:
-            serving.status = notice.status
-            return
-        if model is None or model.version.identity != version.identity:
-            self._serve(version, from_cache=notice.from_cache)
+        """Serve what is told, or say why not; what has failed is tried later, others at once."""
+        version, failure = notice.version, self._failure
+        if failure and not (version and failure.concerns(version, from_cache=False)):
+            failure = None
+        if version and not (failure and failure.waits):
+            try:
+                self._take(version, from_cache=notice.from_cache)
+                failure = None
+            except Exception as error:
+                self._metrics.swap_failures.inc()
+                attempts = failure.attempts + 1 if failure else 1
+                failure = Failure.of(
+                    version, error, attempts, SECONDS_AFTER_FAILURE, from_cache=False
+                )
+        self._failure = failure
+        status = notice.status
+        if failure:
+            status = replace(status, reload_error=failure.error)
         else:
-            serving.model = replace(model, version=version, from_cache=notice.from_cache)
+            self._followed = notice
+        self._serving.status = status
+
+    def _take(self, version: Version, *, from_cache: bool) -> None:
+        serving = self._serving
+        model = serving.model
+        if model is None or model.version.identity != version.identity:
+            self._serve(version, from_cache=from_cache)
+        else:
+            serving.model = replace(model, version=version, from_cache=from_cache)
             if self._swapped:  # by now nothing is read with the version before
                 self._swapped = False
-                self._serving.trim()
-        serving.status = notice.status
+                serving.trim()
 
     def _serve(self, version: Version, *, from_cache: bool) -> None:
         bundle = self._cache.find(version)
         if bundle is None:
-            raise FileNotFoundError(f"version {version.version} is not in the cache")
+            raise CacheError("it is not in the disk cache")
         recognizer = self._open(bundle)
         served = Served(version, recognizer, datetime.now(UTC), from_cache)
         self._serving.model = served

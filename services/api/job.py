@@ -71,7 +71,7 @@ class Job:
 
     model: Served
     image: bytes | Gray
-    """A file, or the pixels of a line of a page."""
+    """A file, its pixels once it is decoded, or those of a line of a page."""
     asked: Asked
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[Read | Page]
@@ -84,8 +84,8 @@ class Job:
     width: int = field(init=False)
     height: int = field(init=False)
     prepared_at: float = field(init=False)
-    decode_seconds: float = field(init=False)
     queue_seconds: float = 0.0
+    decode_seconds: float = 0.0
     recognise_seconds: float = 0.0
 
     def begun(self, at: float) -> None:

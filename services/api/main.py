@@ -45,8 +45,10 @@ def create_app(
     others = {"/predict/batch": settings.max_batch_bytes}
     app.add_middleware(Heads)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes, paths=others)
-    limits = dict.fromkeys(IMAGES, settings.max_upload_bytes) | others
-    app.add_middleware(Door, admission=service.admission, paths=limits)
+    limits = {
+        (method, path): others.get(path, settings.max_upload_bytes) for method, path in IMAGES
+    }
+    app.add_middleware(Door, admission=service.admission, takes=limits)
     if settings.api_keys:
         also_open = frozenset({"/metrics"} if settings.metrics_open else ())
         app.add_middleware(KeyCheck, keys=settings.api_keys, also_open=also_open)

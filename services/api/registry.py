@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic_core import from_json, to_json
+
 from api.errors import RegistryError
 from api.serving import Version
 from recognizer.address import Address
@@ -168,9 +170,12 @@ def _version(found: "ModelVersion") -> Version:
 
 
 def _parsed(tag: str | None) -> dict[str, Any] | None:
+    """What a tag says, None where that is no object, or none that another process can be told."""
     try:
         parsed = json.loads(tag or "null")
-    except ValueError:
+        # lone surrogates and deep nesting are JSON too; it is passed on inside of other objects
+        from_json(to_json([[[[parsed]]]]))
+    except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
 

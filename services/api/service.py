@@ -12,6 +12,7 @@ from api import uploads
 from api.admission import Admission
 from api.board import Board
 from api.cache import Cache
+from api.cores import cores
 from api.corrections import Keeper
 from api.engine import Engine
 from api.errors import FieldError, UrlRefusedError
@@ -22,7 +23,7 @@ from api.registry import Registry
 from api.remote import RemoteRegistry
 from api.schemas import ImageBody
 from api.serving import Open, Serving, open_bundle
-from api.settings import Settings, cores
+from api.settings import Settings
 from api.stages import Stages
 from api.watcher import Watcher
 

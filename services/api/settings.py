@@ -1,7 +1,6 @@
 """Every setting of the API, read from the environment, checked once at the start."""
 
 import math
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.cores import cores
 from api.headers import parse_origins
 from api.hosts import AllowList
 from api.keys import ApiKey, parse
@@ -136,10 +136,6 @@ class Settings(BaseSettings):
             threads_inside=max(1, cores() // (threads * workers)),
             queue_images=math.ceil((self.max_queue_images or IMAGES_A_CORE * cores()) / workers),
         )
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_settings() -> Settings:

@@ -5,10 +5,11 @@ with whatever else of its width waits there.
 
 One thread takes a lone image all the way. Where several are under way, inference threads also
 prepare the small ones, between two batches: threads of their own for that would compete with them
-for the interpreter and for the caches. Large files have such threads, and hold up nobody.
+for the interpreter and for the caches. Large files and pages have such threads, and hold up nobody.
 """
 
 import math
+from collections.abc import Callable
 from time import perf_counter
 
 from api.batcher import Batch, Batcher
@@ -28,6 +29,9 @@ LARGE = 200_000
 
 MANY_PIXELS = 4_000_000
 """Of a file that takes as long, however few its bytes: flat paper packs into almost none."""
+
+MOST_KEPT = 1_000_000
+"""Pixels of a page that waits unpacked: of larger ones a full queue would fill the memory."""
 
 
 class Stages:
@@ -70,34 +74,57 @@ class Stages:
         for threads in (self._preparing, self._inferring, self._decoding):
             threads.close()
 
-    def decoded(self, file: bytes, most: float = math.inf) -> Gray:
+    def decoded(
+        self, file: bytes, most: float = math.inf, wanted: Callable[[], bool] = lambda: True
+    ) -> Gray:
         """The pixels of a file. Raises `ImageError`."""
-        return image.decode(file, max_pixels=int(min(self._max_pixels, most)))
+        return image.decode(file, max_pixels=int(min(self._max_pixels, most)), wanted=wanted)
 
     def _prepare_small(self, job: Job) -> None:
-        """In an inference thread, which must not be held up: what has many pixels goes elsewhere.
+        """In an inference thread, which must not be held up: what takes long goes elsewhere."""
+        self._prepare(job, quick=True)
 
-        Nothing tells of them but the file's header, which need not be looked at twice this way.
-        """
-        self._prepare(job, MANY_PIXELS)
-
-    def _prepare(self, job: Job, most: float = math.inf) -> None:
-        """Not begun for nobody; a failure is the image's answer. `most`: pixels."""
+    def _prepare(self, job: Job, *, quick: bool = False) -> None:
+        """Not begun for nobody; a failure is the image's answer. `quick`: or not at all here."""
         if job.abandoned:
             return
+        job.begun(perf_counter())
         try:
-            page = self._made_ready(job, most)
+            if quick and self._takes_long(job):
+                self._prepare_apart(job)
+                return
+            page = self._made_ready(job)
             if page is not None:
                 job.settle(page)
             elif self._batcher.put(job):
                 self._read_on()
-        except ImageTooLargeError as error:
-            if most < self._max_pixels:
-                self._prepare_apart(job)
-            else:
-                job.settle(error)
         except Exception as error:
             job.settle(error)
+
+    def _takes_long(self, job: Job) -> bool:
+        """Whether it has many pixels, or lines to be found.
+
+        Nothing tells of those but the file's header, and of these but the pixels, which are kept.
+        """
+        file = job.image
+        try:
+            gray = self._pixels(job, MANY_PIXELS)
+        except ImageTooLargeError:
+            return True
+        may_be_page = job.asked.level == "auto" and job.model.recognizer.may_be_page(gray)
+        if not may_be_page and job.asked.level != "page":
+            return False
+        if gray.size > MOST_KEPT:
+            job.image = file  # to unpack it again takes little of what it takes to find its lines
+        return True
+
+    def _pixels(self, job: Job, most: float = math.inf) -> Gray:
+        """Of its image, which is decoded once. Raises `ImageError`."""
+        if isinstance(job.image, bytes):
+            began = perf_counter()
+            job.image = self.decoded(job.image, most, lambda: not job.abandoned)
+            job.decode_seconds = perf_counter() - began
+        return job.image
 
     def _prepare_apart(self, job: Job) -> None:
         job.waits_since = perf_counter()
@@ -119,11 +146,9 @@ class Stages:
             return False
         return True
 
-    def _made_ready(self, job: Job, most: float) -> Page | None:
+    def _made_ready(self, job: Job) -> Page | None:
         """Fill in what the network needs; or the lines of an image that is a page."""
-        began = perf_counter()
-        job.begun(began)
-        gray = self.decoded(job.image, most) if isinstance(job.image, bytes) else job.image
+        gray = self._pixels(job)
         job.image = b""
         decoded = perf_counter()
         lines = self._page_lines(job, gray)
@@ -131,13 +156,12 @@ class Stages:
             found = perf_counter() - decoded
             self._metrics.find_seconds.observe(found)
             height, width = gray.shape
-            return Page(lines, width, height, decoded - began, found)
+            return Page(lines, width, height, job.decode_seconds, found)
         job.ready = prepare(gray, job.model.recognizer.manifest.input)
         job.height, job.width = gray.shape
         job.prepared_at = job.waits_since = perf_counter()
-        job.decode_seconds = decoded - began
         job.recognise_seconds = job.prepared_at - decoded
-        self._metrics.prepare_seconds.observe(job.prepared_at - began)
+        self._metrics.prepare_seconds.observe(job.decode_seconds + job.recognise_seconds)
         return None
 
     @staticmethod
@@ -179,6 +203,7 @@ class Stages:
         for job, log_probs in zip(batch.jobs, found, strict=True):
             job.recognise_seconds += seconds
             if not job.light:
+                job.waits_since = perf_counter()
                 self._decoding.submit(self._decode, job, log_probs)
             elif not job.abandoned:
                 answers.append((job, self._outcome(job, log_probs)))
@@ -186,6 +211,7 @@ class Stages:
 
     def _decode(self, job: Job, log_probs: LogProbs) -> None:
         if not job.abandoned:
+            job.begun(perf_counter())
             job.settle(self._outcome(job, log_probs))
 
     def _outcome(self, job: Job, log_probs: LogProbs) -> Outcome:

@@ -6,14 +6,20 @@ import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 import anyio.to_thread
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 
 from api.errors import ApiError, BadBase64Error, FieldError, TooManyBytesError, UnsupportedBodyError
 
-FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+URLENCODED = "application/x-www-form-urlencoded"
+FORMS = ("multipart/form-data", URLENCODED)
+
+MOST_FIELDS = 1000
+"""Of a form; Starlette has it so where there may be files."""
 
 # a form's boundaries and headers, a data URI's prefix, JSON's quotes
 WRAPPING = 64 * 1024
@@ -21,7 +27,9 @@ WRAPPING = 64 * 1024
 ONE_PIECE = 64 * 1024
 """Bytes of a body that are taken from the connection together, at least."""
 
-_DATA_URI = re.compile(r"data:[^,;]*(?P<parameters>(?:;[^,;]*)*),", re.IGNORECASE)
+LONGEST_PREFIX = 1024
+"""Characters of a data URI, its comma among them: no more of a text are looked through for it."""
+
 # one part, a file; no quote or backslash in its name, which are escaped in several ways
 _MULTIPART = re.compile(r"multipart/form-data; *boundary=([0-9A-Za-z'()+_,./:=?-]{1,70})")
 _FILE_PART = re.compile(
@@ -137,13 +145,13 @@ async def from_text(text: str, *, max_bytes: int) -> bytes:
 
 def decode_base64(text: str, max_bytes: int) -> bytes:
     """See `from_text`. Takes both alphabets, line ends anywhere, and no padding."""
-    found = _DATA_URI.match(text)
-    if found:
-        if not found["parameters"].lower().endswith(";base64"):
+    if text[:5].lower() == "data:":
+        comma = text.find(",", 0, LONGEST_PREFIX)
+        if comma < 0:
+            raise BadBase64Error("The data URI has no comma: data:image/png;base64,iVBORw0...")
+        if not text[:comma].lower().endswith(";base64"):
             raise BadBase64Error("The data URI must say ;base64 before its comma.")
-        text = text[found.end() :]
-    elif text[:5].lower() == "data:":
-        raise BadBase64Error("The data URI has no comma: data:image/png;base64,iVBORw0...")
+        text = text[comma + 1 :]
     text = text.strip().translate(_URL_SAFE).rstrip("=")
     wrong = re.search(r"[^A-Za-z0-9+/]", text)
     if wrong:
@@ -167,9 +175,24 @@ async def _form(request: Request, max_bytes: int) -> AsyncIterator[FormData]:
         raise UnsupportedBodyError(
             f"The body is {kind[:80]}; send multipart/form-data, or JSON to /predict/json."
         )
+    if kind == URLENCODED:
+        # megabytes of escapes take long, and of separators seconds
+        yield await anyio.to_thread.run_sync(_fields, await request.body())
+        return
     # Starlette keeps text fields in memory and allows them 1 MB: too little for base64
     async with request.form(max_part_size=body_limit(max_bytes)) as form:
         yield form
+
+
+def _fields(urlencoded: bytes) -> FormData:
+    """Raises `HTTPException` where there are more than `MOST_FIELDS`."""
+    text = urlencoded.decode("latin-1")  # ASCII, as what is not is escaped
+    try:
+        found = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        # as Starlette answers it for forms with files
+        raise HTTPException(400, f"The form has more than {MOST_FIELDS} fields.") from None
+    return FormData([(name, value) for name, value in found])
 
 
 def _only(form: FormData, field: str) -> UploadFile | str:

@@ -3,40 +3,22 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 
 from api.cache import Cache
-from api.errors import CacheError, RegistryError
+from api.errors import CacheError, EndedError, RegistryError
+from api.failure import Failure
 from api.metrics import Metrics
-from api.registry import Registry, hidden
-from api.schemas import ReloadError
+from api.registry import Registry
 from api.serving import Open, Served, Serving, Version
-from recognizer.errors import BundleError
+from recognizer.errors import DamagedError
 from recognizer.recognizer import Recognizer
 
 log = structlog.get_logger(__name__)
-
-MOST_SECONDS_BETWEEN_RETRIES = 60.0
-MOST_DOUBLINGS = 32
-"""A version that fails for weeks is tried so often that the power would fit into no float."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A version that could not be put into service, and when to try it again."""
-
-    version: Version
-    from_cache: bool
-    attempts: int
-    retry_at: float
-    """Seconds of `time.monotonic`."""
-
-    def concerns(self, wanted: Version, from_cache: bool) -> bool:
-        """A copy damaged on disk says nothing of the version in the registry."""
-        return self.version.identity == wanted.identity and self.from_cache == from_cache
 
 
 class Watcher:
@@ -73,19 +55,32 @@ class Watcher:
         self._registry.close()
 
     def _run(self) -> None:
-        # what was served last, before the registry is asked: that takes seconds, or is in vain
-        self._follow(self._cache.last(), from_cache=True)
-        self._tell(self._serving)
+        self._go_on_after(self.begin)
         while not self._stop.is_set():
-            try:
-                if self._swapped:  # by now nothing is read with the version before
-                    self._swapped = False
-                    self._serving.trim()
-                self.poll()
-            except Exception:  # whatever it is, the next poll may do better
-                log.exception("poll failed")
-            self._tell(self._serving)
+            self._go_on_after(self._trim)
+            self._go_on_after(self.poll)
             self._stop.wait(self._serving.poll_seconds)
+
+    def _go_on_after(self, step: Callable[[], None]) -> None:
+        """Whatever happens, the next poll may do better: nobody would follow after this thread."""
+        for each in (step, lambda: self._tell(self._serving)):
+            try:
+                each()
+            except Exception:
+                log.exception("poll failed")
+
+    def _trim(self) -> None:
+        if self._swapped:  # by now nothing is read with the version before
+            self._swapped = False
+            self._serving.trim()
+
+    def begin(self) -> None:
+        """Serve what was served last before the registry is asked: that takes long, or is vain."""
+        self._follow(self._cache.last(), from_cache=True)
+        opening = self._cache.opening()
+        if opening:  # else each worker in turn would open it as its first deed, and end
+            ended = EndedError("the process ended while it opened this version")
+            self._fail(opening.version, ended, attempts=opening.attempts, from_cache=False)
 
     def poll(self) -> None:
         """Ask the registry once and follow what it says."""
@@ -115,14 +110,16 @@ class Watcher:
             if not from_cache:
                 self._serving.note(reload_error=None)
             return
+        failure = self._failure
+        if failure and not failure.concerns(wanted, from_cache):
+            failure = self._failure = None
+            if not from_cache:
+                self._cache.unmark()
         model = self._serving.model
         served = model is not None and model.version.identity == wanted.identity
         if model and served and self._confirmed(model, wanted):
             return
-        failure = self._failure
-        if failure and not failure.concerns(wanted, from_cache):
-            failure = self._failure = None
-        if failure and time.monotonic() < failure.retry_at:
+        if failure and failure.waits:
             return
         try:
             if served:
@@ -130,7 +127,7 @@ class Watcher:
             else:
                 self._swap(wanted, from_cache=from_cache)
         except Exception as error:
-            self._fail(wanted, error, from_cache=from_cache)
+            self._fail(wanted, error, attempts=self._attempts, from_cache=from_cache)
 
     def _confirmed(self, model: Served, wanted: Version) -> bool:
         """The registry names what is served: take over what it says of it by now.
@@ -148,6 +145,7 @@ class Watcher:
             self._serving.model = replace(model, version=version, from_cache=False)
         if self._cache.find(wanted) is None:
             return False
+        self._cache.confirm()
         self._failure = None
         self._serving.note(reload_error=None)
         return True
@@ -162,7 +160,7 @@ class Watcher:
 
     def _swap(self, wanted: Version, *, from_cache: bool) -> None:
         started = time.monotonic()
-        recognizer = self._from_cache(wanted)
+        recognizer = self._from_cache(wanted, known=from_cache)
         if recognizer is None and from_cache:
             raise CacheError("its copy in the disk cache is gone or damaged")
         if not from_cache:
@@ -188,13 +186,14 @@ class Watcher:
         if not from_cache:
             self._cache.prune()
 
-    def _from_cache(self, wanted: Version) -> Recognizer | None:
+    def _from_cache(self, wanted: Version, *, known: bool) -> Recognizer | None:
+        """`known`: it was served last, and nothing else is there to be served."""
         entry = self._cache.find(wanted)
         if entry is None:
             return None
         try:
-            return self._open(entry)
-        except BundleError as error:
+            return self._open(entry) if known else self._open_new(entry, wanted)
+        except DamagedError as error:  # of any other it may be the only good copy
             log.warning("cached bundle damaged", version=wanted.version, error=str(error))
             self._cache.drop(wanted)
             return None
@@ -202,46 +201,28 @@ class Watcher:
     def _from_registry(self, wanted: Version) -> Recognizer:
         with self._cache.staging() as staging:
             bundle = self._registry.download(wanted, staging)
-            recognizer = self._open(bundle)
+            recognizer = self._open_new(bundle, wanted)
             self._cache.keep(bundle, wanted)
         return recognizer
 
-    def _fail(self, wanted: Version, error: Exception, *, from_cache: bool) -> None:
+    def _open_new(self, bundle: Path, wanted: Version) -> Recognizer:
+        """Open what may end the whole process, by its size or by a fault of onnxruntime."""
+        with self._cache.marked(wanted, self._attempts):
+            return self._open(bundle)
+
+    @property
+    def _attempts(self) -> int:
+        """Those to serve what is wanted, with the one that is made now."""
+        return self._failure.attempts + 1 if self._failure else 1
+
+    def _fail(self, wanted: Version, why: Exception, *, attempts: int, from_cache: bool) -> None:
         """Keep what is served; try again later, each time after twice as long."""
         self._metrics.swap_failures.inc()
-        attempts = self._failure.attempts + 1 if self._failure else 1
-        longer = 2 ** min(attempts - 1, MOST_DOUBLINGS)
-        wait = min(self._serving.poll_seconds * longer, MOST_SECONDS_BETWEEN_RETRIES)
-        self._failure = Failure(wanted, from_cache, attempts, time.monotonic() + wait)
-        now = datetime.now(UTC)
-        known = isinstance(error, BundleError | RegistryError | CacheError)
-        reason = _relative(error) if known else f"{type(error).__name__}: {error}"
-        self._serving.note(
-            reload_error=ReloadError(
-                version=wanted.version,
-                at=now,
-                error=hidden(reason),
-                next_retry_at=now + timedelta(seconds=wait),
-            )
-        )
-        log.error(
-            "model cannot be served",
-            version=wanted.version,
-            error=hidden(reason),
-            retry_in_seconds=wait,
-            exc_info=not known,
-        )
+        seconds = self._serving.poll_seconds
+        self._failure = Failure.of(wanted, why, attempts, seconds, from_cache=from_cache)
+        self._serving.note(reload_error=self._failure.error)
 
     def _say(self, event: str, before: str | None, now: str | None) -> None:
         """Log a trouble once, not at every poll."""
         if now and (before is None or now not in before):
             log.warning(event, reason=now)
-
-
-def _relative(error: Exception) -> str:
-    """A bundle's error names its file within the bundle: the rest of the path means nothing."""
-    text = str(error)
-    if isinstance(error, BundleError):
-        *_, inside = error.file.rpartition("/bundle/")
-        return text.replace(error.file, inside)
-    return text

@@ -11,6 +11,7 @@ from prometheus_client import values
 from api import memory
 from api.board import Board
 from api.main import create_app
+from api.mapped import AllocatedDict
 from api.server import server_of
 from api.settings import Settings
 
@@ -38,6 +39,7 @@ def work(
     for inherited in not_its:
         inherited.close()
     # numbers are kept by the worker's and not by the process's, and so go on in its successor
+    values.MmapedDict = AllocatedDict  # type: ignore[attr-defined]
     values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
     app = create_app(settings, board=Board(folder, number, settings.processes))
     memory.look_no_more()

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from recognizer.alphabet import Alphabet
-from recognizer.errors import BundleError
+from recognizer.errors import BundleError, DamagedError
 from recognizer.manifest import FORMAT, NAME, NETWORK, Manifest
 
 
@@ -25,19 +25,20 @@ class Bundle:
         """Read and check a bundle.
 
         Raises:
-            BundleError: naming the file, and the field where it has one.
+            BundleError: naming the file, and the field where it has one. Of its subclass
+                `DamagedError` where the files are not those that were sealed.
         """
         bundle = cls(path, read_manifest(path / NAME))
         for name, expected in bundle.manifest.files.items():
             file = path / name
             try:
                 if not file.is_file():
-                    raise BundleError(file, f"is listed in {NAME} but is not there")
+                    raise DamagedError(file, f"is listed in {NAME} but is not there")
                 found = digest(file)
             except OSError as error:
                 raise BundleError(file, f"cannot be read: {error.strerror}") from error
             if found != expected:
-                raise BundleError(
+                raise DamagedError(
                     file, f"does not have the digest {NAME} lists: damaged or changed"
                 )
         return bundle
@@ -56,13 +57,15 @@ def read_manifest(file: Path) -> Manifest:
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise BundleError(file, "is not there: not a bundle") from None
-    except (OSError, UnicodeDecodeError) as error:
+        raise DamagedError(file, "is not there: not a bundle") from None
+    except UnicodeDecodeError as error:
+        raise DamagedError(file, f"cannot be read: {error}") from error
+    except OSError as error:
         raise BundleError(file, f"cannot be read: {error}") from error
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BundleError(file, f"is not JSON: {error}") from error
+        raise DamagedError(file, f"is not JSON: {error}") from error
     # said first: a newer format would otherwise show as a list of odd fields
     version = found.get("format") if isinstance(found, dict) else None
     if isinstance(version, int) and version != FORMAT:
@@ -72,7 +75,7 @@ def read_manifest(file: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or None
-        raise BundleError(file, first["msg"], field=field) from None
+        raise DamagedError(file, first["msg"], field=field) from None
 
 
 def seal(path: Path, manifest: Manifest) -> Bundle:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -30,7 +31,7 @@ ROOM = 2  # times the page; with its margins a line that fills its page is large
 FARTHEST = 2.5  # a polygon reaching so many usual heights from its baseline is cut off there
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Strip:
     """A line cut out of a page, and where on the page it lies."""
 
@@ -42,12 +43,17 @@ class Strip:
     below: float
     """How far the strip reaches from it, in pixels of the page."""
 
+    @cached_property
+    def _across(self) -> Path:
+        """Unit vectors down the strip at each point of its course: every word asks for some."""
+        return normals(self.course)
+
     def box(self, left: float, right: float) -> tuple[int, int, int, int]:
         """Left, top, right, bottom on the page of what stands in these columns of the strip."""
         scale = len(self.course) / self.pixels.shape[1]
         first = int(np.clip(left * scale, 0, len(self.course) - 1))
         last = int(np.clip(np.ceil(right * scale), first + 1, len(self.course)))
-        points, across = self.course[first:last], normals(self.course)[first:last]
+        points, across = self.course[first:last], self._across[first:last]
         corners = np.concatenate((points - self.above * across, points + self.below * across))
         (x, y), (far_x, far_y) = corners.min(axis=0), corners.max(axis=0)
         return int(x), int(y), int(np.ceil(far_x)), int(np.ceil(far_y))

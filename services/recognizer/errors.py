@@ -35,3 +35,10 @@ class BundleError(RecognizerError):
         self.field = field
         where = f"{self.file}: {field}" if field else self.file
         super().__init__(f"{where}: {problem}")
+
+
+class DamagedError(BundleError):
+    """Its files are not those that were sealed: one is gone, or is another.
+
+    Of any other `BundleError` the files may be good, and the machine short of something.
+    """

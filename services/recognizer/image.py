@@ -5,14 +5,19 @@ import io
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from recognizer.errors import ImageTooLargeError, UnreadableImageError, UnsupportedImageError
+from recognizer.errors import (
+    ImageError,
+    ImageTooLargeError,
+    UnreadableImageError,
+    UnsupportedImageError,
+)
 from recognizer.levels import percentiles
 
 Gray = NDArray[np.uint8]
@@ -40,13 +45,24 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # First bytes of what is one of FORMATS, however damaged the rest. (Two letters say little: no BMP.)
-SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+JPEG = b"\xff\xd8\xff"
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", JPEG, b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+
+MOST_SCANS = 100
+"""Of a JPEG, as libtiff has it for those in a TIFF. Progressive ones have about ten, each of which
+goes over all pixels, and a scan that changes nothing takes a dozen bytes."""
+
+START_OF_SCAN = b"\xff\xda"
+# with the length and the number of components that follow it, without which no scan is read
+_SCANS = tuple(START_OF_SCAN + bytes((0, 6 + 2 * count, count)) for count in range(1, 5))
 
 BITS_PER_SAMPLE = 258
 TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of a TIFF
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
+def decode(
+    data: bytes, *, max_pixels: int = MAX_PIXELS, wanted: Callable[[], bool] = lambda: True
+) -> Gray:
     """Read an image file into gray pixels, dark ink on light paper.
 
     Reads the first frame, turns it upright by its EXIF orientation, lays transparency over
@@ -56,6 +72,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
         data: the whole file, in one of `FORMATS`.
         max_pixels: largest width times height; checked from the header, before any pixel
             is decoded.
+        wanted: asked when a large image has had to wait for others; if false, it is not decoded.
 
     Returns:
         `Gray`, shape (height, width).
@@ -63,10 +80,15 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
     Raises:
         UnsupportedImageError: the bytes are in no format we read.
         ImageTooLargeError: more than `max_pixels`.
-        UnreadableImageError: empty, truncated or damaged.
+        UnreadableImageError: empty, truncated or damaged, a JPEG of more than `MOST_SCANS`, or
+            not wanted any more.
     """
     if not data:
         raise UnreadableImageError("The image is empty: 0 bytes were received.")
+    if data.startswith(JPEG) and _scans(data) > MOST_SCANS:
+        raise UnreadableImageError(
+            f"The JPEG has more than {MOST_SCANS} scans; progressive ones have about ten."
+        )
     if max_pixels > (Image.MAX_IMAGE_PIXELS or 0):
         Image.MAX_IMAGE_PIXELS = max_pixels
     try:
@@ -86,8 +108,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
         raise UnreadableImageError(f"The image cannot be read: {_reason(error)}") from error
     try:
         with image:
-            return _checked(image, max_pixels)
-    except ImageTooLargeError:
+            return _checked(image, max_pixels, wanted)
+    except ImageError:
         raise
     except Exception as error:
         reason = _reason(error)
@@ -98,7 +120,17 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Gray:
         del image
 
 
-def _checked(image: Image.Image, max_pixels: int) -> Gray:
+def _scans(jpeg: bytes) -> int:
+    """At least as many as the first picture of a file has: those of thumbnails count too.
+
+    Compressed pixels hold no marker, as their 0xFF is followed by a 0.
+    """
+    if jpeg.count(START_OF_SCAN) <= MOST_SCANS:  # nearly all: the others are looked at four times
+        return 0
+    return sum(map(jpeg.count, _SCANS))
+
+
+def _checked(image: Image.Image, max_pixels: int, wanted: Callable[[], bool]) -> Gray:
     width, height = image.size
     if width * height > max_pixels:
         raise ImageTooLargeError(
@@ -108,6 +140,8 @@ def _checked(image: Image.Image, max_pixels: int) -> Gray:
     if _tile(image) > max_pixels:
         raise ImageTooLargeError("The tiles of this TIFF are too large to be read here.")
     with _turn(width * height):
+        if not wanted():
+            raise UnreadableImageError("Nobody waits for this image any more.")
         return _unpacked(image)
 
 

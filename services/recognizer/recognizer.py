@@ -3,19 +3,18 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from recognizer import decode, image
+from recognizer import checks, decode
 from recognizer.bands import Bands
 from recognizer.beam import guided, prefix_beam
 from recognizer.bundle import Bundle
 from recognizer.decode import Labels, LogProbs, Span
 from recognizer.detector import Network
-from recognizer.errors import BundleError, ImageError, ReadingError
+from recognizer.errors import ReadingError
 from recognizer.guides import guides_of
 from recognizer.image import Gray
 from recognizer.inference import Inference
@@ -26,15 +25,12 @@ from recognizer.maps import Detector
 from recognizer.page import FoundLine, cut_lines, find_lines, is_page, may_be_page
 from recognizer.prepare import Prepared, prepare
 from recognizer.reading import Alternative, Character, Reading, calibrated, mean_confidence
-from recognizer.session import reason_of
 
 Level = Literal["auto", "word", "line"]
 AskedLevel = Literal["auto", "word", "line", "page"]
 
 MOST_ALTERNATIVES = 10
 BEAM_WIDTH = 16
-# Another processor rounds differently; a broken network reads nothing like the golden text.
-LEAST_LIKENESS = 0.9
 MOST_LINES = 256
 """Of several pages that are prepared at a time; those of one page are not divided."""
 
@@ -86,20 +82,13 @@ class Recognizer:
         return next((each for each in known if each in self._guides), "greedy")
 
     def check(self) -> None:
-        """Read the golden images. Raises `BundleError` where one is not read as expected."""
-        for golden in self.manifest.golden:
-            file = self.bundle.path / golden.image
-            try:
-                text = self.read([image.decode(file.read_bytes())])[0].text
-            except BundleError:
-                raise
-            except (ImageError, OSError) as error:
-                raise BundleError(file, f"cannot be read: {error}") from error
-            except Exception as error:
-                network = self.bundle.network
-                raise BundleError(network, f"fails on {file.name}: {reason_of(error)}") from error
-            if SequenceMatcher(None, text, golden.text, autojunk=False).ratio() < LEAST_LIKENESS:
-                raise BundleError(file, f"was read as {text!r}, expected {golden.text!r}")
+        """Read the golden images, one of them in every way that is offered.
+
+        Raises:
+            BundleError: one is not read as expected; or the network, what is known of texts or
+                the detector fails. Names the file.
+        """
+        checks.check(self)
 
     def read(
         self,
@@ -149,11 +138,15 @@ class Recognizer:
         """The lines of a page in reading order, found by the bundle's detector or by `Bands`."""
         return cut_lines(page, find_lines(page, self._detector), wanted)
 
+    def may_be_page(self, gray: Gray) -> bool:
+        """Whether `page_lines` looks for lines, which takes as long as to read several."""
+        return "line" in self.manifest.levels and may_be_page(gray)
+
     def page_lines(
         self, gray: Gray, wanted: Callable[[], bool] = lambda: True
     ) -> list[FoundLine] | None:
         """The lines of an image that is a page; None of one that shows a word or a line."""
-        if "line" not in self.manifest.levels or not may_be_page(gray):
+        if not self.may_be_page(gray):
             return None
         lines = find_lines(gray, self._detector)
         return cut_lines(gray, lines, wanted) if is_page(lines, gray) else None

@@ -2,12 +2,15 @@
 
 import base64
 import struct
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
+from api.errors import BadBase64Error
+from api.uploads import decode_base64
 from bundles import bars
 from calls import image, problem
 
@@ -82,6 +85,19 @@ async def test_broken_base64_is_pointed_out(
         assert says in problem(answer, 400, "bad-base64")["detail"]
 
 
+def test_a_data_uri_of_very_many_parameters_takes_no_memory() -> None:
+    text = "data:" + 200_000 * ";"
+    for wrong in (text, text + ",aGk="):
+        tracemalloc.start()
+        try:
+            with pytest.raises(BadBase64Error, match="no comma"):
+                decode_base64(wrong, 1000)
+            assert tracemalloc.get_traced_memory()[1] < len(text)
+        finally:
+            tracemalloc.stop()
+    assert decode_base64("DATA:image/png;charset=utf-8;BASE64,aGk", 1000) == b"hi"
+
+
 async def test_a_wrong_field_is_named(client: httpx.AsyncClient) -> None:
     found = problem(
         await client.post("/predict", files={"file": bars("a")}), 422, "invalid-request"
@@ -111,6 +127,13 @@ async def test_a_form_that_is_broken(client: httpx.AsyncClient) -> None:
     headers = {"content-type": "multipart/form-data; boundary=x"}
     answer = await client.post("/predict", content=b"--y\r\n nonsense", headers=headers)
     problem(answer, 400, "unreadable-body")
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+async def test_a_form_of_very_many_fields(client: httpx.AsyncClient, path: str) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+    answer = await client.post(path, content=2_000_000 * b"&", headers=headers)
+    assert "1000 fields" in problem(answer, 400, "unreadable-body")["detail"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Bundles on disk: what is kept, and what is none of ours."""
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,3 +42,27 @@ def test_what_others_keep_in_the_same_directory_stays(
     assert cache.find(VERSION) is None
     assert all((tmp_path / "cache" / other / "page.xml").exists() for other in others)
     assert unnamed.is_dir()
+
+
+def test_what_nobody_has_used_for_a_month_goes(
+    cache: Cache, bundle: Callable[..., Path], tmp_path: Path
+) -> None:
+    others = [
+        Cache(tmp_path / "cache", "http://registry", f"models:/handwriting/{number}")
+        for number in range(1, 4)
+    ]
+    for other, version in zip(others, VERSIONS, strict=False):
+        other.keep(bundle("a"), version)
+        other.remember(version)
+    month_ago = time.time() - 31 * 24 * 3600
+    for record in (tmp_path / "cache").glob("resolved-*.json"):
+        os.utime(record, (month_ago, month_ago))
+    others[1].confirm()  # by a process that has served it all the time
+    assert others[2].last() == VERSIONS[2]  # by one that starts without the registry
+
+    cache.keep(bundle("a"), VERSIONS[3])
+    cache.remember(VERSIONS[3])
+    cache.prune()
+    found = [cache.find(version) is not None for version in VERSIONS]
+    assert found == [False, True, True, True]
+    assert [other.last() for other in others] == [None, *VERSIONS[1:3]]

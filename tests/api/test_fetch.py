@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from api.errors import FetchError, TooManyBytesError, UrlRefusedError
+from api.errors import (
+    FetchError,
+    HostDownError,
+    HostSlowError,
+    TooManyBytesError,
+    UrlRefusedError,
+)
 from api.fetch import Fetcher
 from api.hosts import AllowList, Ip
 from bundles import bars
@@ -146,9 +152,9 @@ async def test_the_certificate_must_be_that_of_the_host(tmp_path: Path) -> None:
         assert await fetch(HOST).fetch(f"https://{HOST}/") == bars("aa")
         assert web.names == [HOST]
         assert f"\r\nHost: {HOST}\r\n".encode() in web.requests[0]
-        with pytest.raises(FetchError, match="certificate"):
+        with pytest.raises(HostDownError, match="certificate"):
             await fetch("other.example.org").fetch("https://other.example.org/")
-        with pytest.raises(FetchError, match="certificate"):  # signed by itself
+        with pytest.raises(HostDownError, match="certificate"):  # signed by itself
             await fetcher(Network(web.port), Names([PUBLIC])).fetch(f"https://{HOST}/")
     assert len(web.requests) == 1
 
@@ -169,22 +175,27 @@ async def test_a_redirect_is_not_followed(web: Web, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("answer", "says", "kind"),
     [
-        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "answers 404"),
-        (b"HTTP/1.1 500 Oh\r\nContent-Length: 6\r\n\r\nsecret", "answers 500"),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", "answers 204"),
-        (ok(b"x", "Content-Encoding: gzip"), "packs"),
-        (b"SSH-2.0-OpenSSH_9.2p1\r\n", "broke off"),
-        (b"", "broke off"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", "broke off"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 300_000, "broke off"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "broke off"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "answers 404", FetchError),
+        (b"HTTP/1.1 500 Oh\r\nContent-Length: 6\r\n\r\nsecret", "answers 500", HostDownError),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "answers 204", FetchError),
+        (ok(b"x", "Content-Encoding: gzip"), "packs", FetchError),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", "broke off", HostDownError),
+        (b"", "broke off", HostDownError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", "broke off", HostDownError),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 300_000, "broke off", HostDownError),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            "broke off",
+            HostDownError,
+        ),
     ],
 )
-async def test_an_answer_that_is_no_image(answer: bytes, says: str) -> None:
+async def test_an_answer_that_is_no_image(answer: bytes, says: str, kind: type[FetchError]) -> None:
     with Web(answer) as web, pytest.raises(FetchError, match=says) as raised:
         await fetcher(Network(web.port), Names([PUBLIC])).fetch(f"http://{HOST}/")
+    assert raised.type is kind
     assert "secret" not in str(raised.value)
 
 
@@ -215,14 +226,14 @@ async def test_a_slow_answer_is_left_after_the_time_for_the_whole() -> None:
     """Each byte comes in time; all of them do not."""
     with Web(slowly()) as web:
         started = time.monotonic()
-        with pytest.raises(FetchError, match=r"within 0\.5 seconds"):
+        with pytest.raises(HostSlowError, match=r"within 0\.5 seconds"):
             await fetcher(Network(web.port), Names([PUBLIC]), seconds=0.5).fetch(f"http://{HOST}/")
     assert time.monotonic() - started < 3
 
 
 async def test_a_name_that_nobody_knows(web: Web) -> None:
     network = Network(web.port)
-    with pytest.raises(FetchError, match="not known"):
+    with pytest.raises(HostDownError, match="not known"):
         await fetcher(network, Names([])).fetch(f"http://{HOST}/")
     own = Fetcher(AllowList.parse("*.invalid.example"), max_bytes=9, seconds=5)
     with pytest.raises(FetchError, match=r"not known|within 5 seconds"):

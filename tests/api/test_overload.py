@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,7 +22,7 @@ from recognizer.recognizer import Recognizer
 
 @pytest.fixture
 def make(tmp_path: Path, bundle: Callable[..., Path]) -> Callable[..., FastAPI]:
-    def make(**settings: float) -> FastAPI:
+    def make(**settings: Any) -> FastAPI:
         app = create_app(Settings(model_cache_dir=tmp_path, inference_threads=1, **settings))
         serve(app, bundle("a"))
         return app
@@ -88,6 +89,23 @@ async def test_what_finds_the_queue_full_is_refused_and_the_rest_is_read(
         assert number((await client.get("/metrics")).text, "handwriting_queue_images") == 0
 
 
+async def test_a_full_queue_refuses_what_takes_images_and_nothing_else(
+    make: Callable[..., FastAPI],
+) -> None:
+    app = make(max_queue_images=1, image_url_hosts="images.example.org")
+    async with connect(app) as client:
+        with held(app) as go_on:
+            accepted = asyncio.create_task(client.post("/predict", files=image()))
+            await until(lambda: service(app).admission.inside == 1)
+            assert (await client.get("/corrections")).status_code == 200
+            address = "/predict?image_url=https://images.example.org/1.png"
+            for method in ("GET", "HEAD"):
+                assert (await client.request(method, address)).status_code == 503
+            problem(await client.post("/corrections", files=image()), 503, "overloaded")
+            go_on.set()
+        assert (await accepted).status_code == 200
+
+
 async def test_what_arrives_while_the_queue_fills_is_refused_after_its_upload(
     make: Callable[..., FastAPI],
 ) -> None:
@@ -135,6 +153,23 @@ async def test_a_batch_let_in_is_read_whole_whatever_the_queue_holds(
     async with connect(app) as client:
         found = (await client.post("/predict/batch", files=files)).json()["results"]
     assert [item["reading"]["text"] for item in found] == ["a" * (1 + n % 5) for n in range(40)]
+
+
+@pytest.mark.parametrize(("room", "inside"), [(1, 1), (6, 3), (100, 16)])
+async def test_a_batch_leaves_room_for_others_however_few_may_be_inside(
+    make: Callable[..., FastAPI], room: int, inside: int
+) -> None:
+    app = make(max_queue_images=room)
+    admission = service(app).admission
+    async with connect(app) as client:
+        with held(app) as go_on:
+            files = [("images", bars("a"))] * 20
+            batch = asyncio.create_task(client.post("/predict/batch", files=files))
+            await until(lambda: admission.inside == inside)
+            await asyncio.sleep(0.05)
+            assert admission.inside == inside
+            go_on.set()
+        assert all(item["reading"] for item in (await batch).json()["results"])
 
 
 async def test_an_image_past_its_deadline_is_refused_and_the_next_is_read(

@@ -48,9 +48,13 @@ async def test_base64_in_the_field_is_read(client: httpx.AsyncClient, prefix: st
     assert (await client.post("/predict", files=fields)).json()["text"] == "aa"
 
 
-async def test_base64_in_a_plain_form_is_read(client: httpx.AsyncClient) -> None:
-    text = base64.b64encode(bars("aa")).decode()
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+async def test_base64_in_a_plain_form_is_read(client: httpx.AsyncClient, prefix: str) -> None:
+    text = prefix + base64.b64encode(bars("aa")).decode()
     assert (await client.post("/predict", data={"image": text})).json()["text"] == "aa"
+    fields = {"images": [text, text], "other": ""}
+    found = (await client.post("/predict/batch", data=fields)).json()["results"]
+    assert [each["reading"]["text"] for each in found] == ["aa", "aa"]
 
 
 async def test_base64_larger_than_a_form_field_usually_is(client: httpx.AsyncClient) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from api.protocol import WholeAnswers
+from api import protocol
+from api.protocol import MOST_HEAD_BYTES, WholeAnswers
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -150,3 +151,97 @@ async def test_answers_to_requests_sent_at_once_keep_their_order() -> None:
         answer.index(f"{n:05}".encode()) for n in (1, 2, 3)
     )
     assert len(written) == 3
+
+
+async def echo_size(scope: Any, receive: Any, send: Any) -> None:
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size += len(message["body"])
+        more = message["more_body"]
+    data = f"{size:07}".encode()
+    await send(started({b"content-length": b"7"}))
+    await send(body(data))
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (b"GET /", b""),
+        (b"GET / HTTP/1.1\r\nlong: ", b""),
+        (b"GET / HTTP/1.1\r\nlong: ", b"\r\n\r\n"),
+        (b"GET / HTTP/1.1\r\n" + b"a:b\r\n" * 12_000 + b"long: ", b"\r\n\r\n"),
+        (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nlong: ", b""),
+    ],
+    ids=["path", "unfinished", "finished", "many headers", "after a body"],
+)
+async def test_a_head_that_is_too_large_is_refused(begin: bytes, end: bytes) -> None:
+    async def never(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async with serving(never) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(begin)
+        await asyncio.sleep(0.05)
+        # up to the limit nothing happens, and then too little is left for a reset
+        writer.write(b"x" * (MOST_HEAD_BYTES - len(begin) - 100))
+        await asyncio.sleep(0.05)
+        writer.write(b"x" * 250 + end)
+        try:
+            answer = await asyncio.wait_for(reader.read(), 5)
+        finally:
+            writer.close()
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"connection: close" in answer
+
+
+async def test_a_body_of_any_size_is_no_head() -> None:
+    data = bytes(3 * MOST_HEAD_BYTES)
+    head = b"POST / HTTP/1.1\r\nHost: here\r\n"
+    sized = head + b"content-length: %d\r\n\r\n" % len(data) + data
+    tiny = b"1\r\nx\r\n" * 20_000
+    chunked = head + b"transfer-encoding: chunked\r\n\r\n" + tiny + b"0\r\n\r\n"
+    async with serving(echo_size) as (port, _):
+        assert (await ask(port, sized)).endswith(b"%07d" % len(data))
+        assert (await ask(port, chunked)).endswith(b"0020000")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT"])
+async def test_a_connection_without_a_whole_head_is_closed(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
+    async with serving(whole) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        assert await asyncio.wait_for(reader.read(), 4) == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"\r\n", b"GET / HT"])
+async def test_nor_does_one_stay_that_begins_its_next_request_and_goes_no_further(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
+    async with serving(whole) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(ASK)
+        await reader.readuntil(b"hello")
+        writer.write(sent)
+        assert await asyncio.wait_for(reader.read(), 4) == b""  # uvicorn closes one after 5
+        writer.close()
+
+
+async def test_a_connection_that_has_asked_in_time_rests_for_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
+    async with serving(whole) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(ASK[:9])
+            writer.write(ASK[9:])
+            await reader.readuntil(b"hello")
+            await asyncio.sleep(0.2)
+        writer.close()

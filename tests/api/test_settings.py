@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from api.settings import MOST_WORKERS, Settings, cores
+from api.cores import cores
+from api.settings import MOST_WORKERS, Settings
 from recognizer.address import Address
 
 SERVICES = Path(__file__).parents[2] / "services"

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,6 +61,24 @@ async def test_the_model_is_described(client: httpx.AsyncClient) -> None:
     assert found["limits"]["pixels"] == 50_000_000
     assert found["loaded_at"].endswith("Z")
     assert found["reload_error"] is None
+
+
+async def test_numbers_are_not_summed_up_on_the_event_loop(
+    app: FastAPI, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = app.state.service.metrics
+    threads: list[threading.Thread] = []
+    text = metrics.text
+
+    def noted() -> bytes:
+        threads.append(threading.current_thread())
+        found: bytes = text()
+        return found
+
+    monkeypatch.setattr(metrics, "text", noted)
+    answer = await client.get("/metrics")
+    assert (answer.status_code, len(threads)) == (200, 1)
+    assert threads[0] is not threading.current_thread()
 
 
 async def test_requests_are_counted_by_route_and_status(client: httpx.AsyncClient) -> None:

@@ -192,6 +192,15 @@ def test_numbers_of_all_workers_add_up(api: Api) -> None:
     assert 0.8 < metric(api, "process_resident_memory_bytes") / memory < 1.2
 
 
+def test_numbers_have_their_room_on_the_disk(api: Api) -> None:
+    read(api)
+    for worker in workers(api):
+        files = [Path(each.path) for each in worker.memory_maps() if each.path.endswith(".db")]
+        assert files
+        found = [file.stat() for file in files]
+        assert all(file.st_blocks * 512 >= file.st_size > 0 for file in found)
+
+
 async def test_all_workers_finish_what_they_accepted(api: Api) -> None:
     assert api.process
     limits = httpx.Limits(max_connections=None)

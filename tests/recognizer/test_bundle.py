@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,26 @@ import pytest
 from onnx import TensorProto, helper
 
 from bundles import bars, damage, make_bundle
+from recognizer import language, lexicon
+from recognizer.beam import Scores, State
 from recognizer.bundle import Bundle, digest, read_manifest, seal
 from recognizer.errors import BundleError
-from recognizer.manifest import NAME, NETWORK
+from recognizer.manifest import NAME, NETWORK, Decoder
 from recognizer.recognizer import Recognizer
+from rich_bundles import make_rich_bundle
 
 DIGEST = "sha256:" + "0" * 64
 Change = Callable[[Any], object]
+
+
+class FailingGuide:
+    start: State = ()
+
+    def scores(self, states: Sequence[State]) -> Scores:
+        raise IndexError("no such n-gram")
+
+    def after(self, state: State, label: int) -> State:
+        return state
 
 
 @pytest.fixture
@@ -271,6 +284,51 @@ def test_network_of_a_single_number(made: Path) -> None:
     seal(made, read_manifest(made / NAME))
     with pytest.raises(BundleError, match="has None classes"):
         Recognizer.load(made)
+
+
+def test_network_of_one_image_at_a_time(made: Path) -> None:
+    network = onnx.load(made / NETWORK)
+    network.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(network, made / NETWORK)
+    seal(made, read_manifest(made / NAME))
+    with pytest.raises(BundleError, match="fails on two images at a time") as raised:
+        Recognizer.load(made)
+    assert raised.value.file == str(made / NETWORK)
+
+
+@pytest.mark.parametrize(("decoder", "file"), [("beam", language.FILE), ("lexicon", lexicon.FILE)])
+def test_guide_of_a_decoder_that_fails(tmp_path: Path, decoder: Decoder, file: str) -> None:
+    recognizer = Recognizer(make_rich_bundle(tmp_path / "b"))
+    recognizer.check()
+    recognizer._guides[decoder] = FailingGuide()
+    with pytest.raises(
+        BundleError, match=f"fails on the decoder {decoder}: no such n-gram"
+    ) as raised:
+        recognizer.check()
+    assert raised.value.file == str(recognizer.bundle.path / file)
+
+
+@pytest.mark.parametrize("size", [None, (256, 320)])
+def test_detector_of_a_fixed_size(made: Path, size: tuple[int, int] | None) -> None:
+    rows, columns = size or ("rows", "columns")
+    graph = helper.make_graph(
+        [helper.make_node("Concat", ["ink"] * 3, ["maps"], axis=3)],
+        "maps",
+        [helper.make_tensor_value_info("ink", TensorProto.FLOAT, [1, rows, columns, 1])],
+        [helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, rows, columns, 3])],
+    )
+    onnx.save(
+        helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 17)]),
+        made / "detector.onnx",
+    )
+    seal(made, read_manifest(made / NAME).model_copy(update={"detector": "detector.onnx"}))
+    if size is None:
+        Recognizer.load(made)
+        return
+    with pytest.raises(BundleError, match="fails on a blank page") as raised:
+        Recognizer.load(made)
+    assert raised.value.file == str(made / "detector.onnx")
+    assert len(str(raised.value).splitlines()) == 1
 
 
 def test_seal_lists_every_file(made: Path) -> None:

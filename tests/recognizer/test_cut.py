@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from page_tree import INK, PAPER, Written, draw_page
-from recognizer.course import CutError
+from recognizer import cut as cutting
+from recognizer.course import CutError, Path, normals
 from recognizer.cut import Reach, usual_reach
 from recognizer.cut import cut as cut_strip
 from recognizer.image import Gray
@@ -227,3 +228,19 @@ def test_lines_of_any_size_are_cut_in_little_time(width: int, height: int) -> No
     left, _, right, _ = strip.box(0, strip.pixels.shape[1])
     assert left < 60
     assert right > width - 60
+
+
+def test_places_of_words_do_not_each_look_at_the_whole_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    strip = cut_strip(draw_page([BENT]), line(BENT), USUAL)
+    whole: list[int] = []
+
+    def noted(path: Path) -> Path:
+        whole.append(len(path))
+        return normals(path)
+
+    monkeypatch.setattr(cutting, "normals", noted)
+    places = [strip.box(left, left + 20) for left in range(0, 300, 20)]
+    assert len(set(places)) == len(places)
+    assert sum(whole) <= len(strip.course)

@@ -21,7 +21,7 @@ from recognizer.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from recognizer.image import MAX_PIXELS, decode
+from recognizer.image import LARGE, MAX_PIXELS, MOST_SCANS, START_OF_SCAN, decode
 
 SERVICES = Path(__file__).parents[2] / "services"
 GRAY = Image.fromarray(page())
@@ -282,6 +282,40 @@ def test_first_picture_of_a_telephone() -> None:
     """Telephones write JPEGs of several pictures."""
     file = encode(GRAY, "MPO", quality=95, save_all=True, append_images=[Image.new("L", (8, 8))])
     np.testing.assert_allclose(decode(file).astype(int), page(), atol=LOSSY)
+
+
+def scanned(times: int) -> bytes:
+    """A progressive JPEG whose last scan comes so often again; it is complete without them."""
+    file = encode(GRAY, "JPEG", quality=95, progressive=True)
+    return file[:-2] + times * file[file.rindex(START_OF_SCAN) : -2] + file[-2:]
+
+
+def test_a_jpeg_of_very_many_scans_is_refused() -> None:
+    """Each of them goes over all pixels, however few its bytes."""
+    with pytest.raises(UnreadableImageError, match="more than 100 scans"):
+        decode(scanned(MOST_SCANS))
+    for readable in (scanned(20), *every_format().values()):
+        assert decode(readable).size == page().size
+
+
+def test_scans_are_told_from_what_looks_like_them() -> None:
+    """Telephones append films to pictures."""
+    film = 2 * MOST_SCANS * (START_OF_SCAN + b"film")
+    np.testing.assert_allclose(decode(scanned(1) + film).astype(int), page(), atol=LOSSY)
+
+
+def test_a_large_image_is_not_begun_for_nobody() -> None:
+    file = encode(Image.new("1", (LARGE // 1000 + 1, 1000), 1), "PNG")
+    turns: list[bool] = []
+
+    def wanted() -> bool:
+        turns.append(image._one_large.locked())
+        return False
+
+    with pytest.raises(UnreadableImageError, match="Nobody waits"):
+        decode(file, wanted=wanted)
+    assert turns == [True]  # asked after those before it, and no earlier
+    assert decode(file).shape == (1000, LARGE // 1000 + 1)
 
 
 def test_white_on_black_is_inverted() -> None:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
-from api.settings import cores
+from api.cores import cores
 from recognizer import image
 from recognizer.bundle import Bundle
 from recognizer.prepare import prepare

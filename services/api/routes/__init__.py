@@ -29,12 +29,14 @@ ROUTERS = (
 )
 
 IMAGES = frozenset(
-    route.path
+    (method, route.path)
     for router in ROUTERS
     for route in router.routes
-    if isinstance(route, APIRoute) and ("read" in router.tags or route.path == "/corrections")
+    if isinstance(route, APIRoute)
+    for method in route.methods or ()
+    if "read" in router.tags or (method, route.path) == ("POST", "/corrections")
 )
-"""The paths that take images."""
+"""The methods and paths that take images."""
 
 PATHS = frozenset(
     route.path for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)

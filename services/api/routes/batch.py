@@ -17,7 +17,7 @@ router = APIRouter(tags=["read"])
 
 log = structlog.get_logger(__name__)
 
-IMAGES_AT_A_TIME = 16
+MOST_AT_A_TIME = 16
 
 
 @router.post(
@@ -37,8 +37,10 @@ async def predict_batch(call: Called) -> BatchPrediction:
     # many may have found the queue empty when they began to upload
     call.service.admission.check_room()
     results: dict[int, BatchItem] = {}
-    # the whole request was let in by one place: it takes some at a time, and leaves others theirs
-    places = anyio.CapacityLimiter(IMAGES_AT_A_TIME)
+    # the whole request was let in by one place: it takes some at a time, and leaves others theirs,
+    # also where few may be inside, as with slow pages
+    at_a_time = max(1, min(MOST_AT_A_TIME, call.service.admission.limit // 2))
+    places = anyio.CapacityLimiter(at_a_time)
     read_item = partial(_item, call, places, results)
     async with call.while_connected(), anyio.create_task_group() as group:
         for index, upload in enumerate(found):

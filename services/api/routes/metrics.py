@@ -11,6 +11,7 @@ router = APIRouter(tags=["health"])
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def metrics(service: Parts) -> Response:
+def metrics(service: Parts) -> Response:
     """Numbers for Prometheus."""
+    # no coroutine, so that FastAPI calls it in a thread: it takes longer than many a request
     return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

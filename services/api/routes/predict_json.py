@@ -1,14 +1,14 @@
 from fastapi import APIRouter
 
 from api.call import Called
-from api.documentation import PROBLEMS
+from api.documentation import URL_PROBLEMS
 from api.engine import offered
 from api.schemas import ImageBody, Prediction
 
 router = APIRouter(tags=["read"])
 
 
-@router.post("/predict/json", responses=PROBLEMS)
+@router.post("/predict/json", responses=URL_PROBLEMS)
 async def predict_json(call: Called, body: ImageBody) -> Prediction:
     """Read one image sent as base64 or as a data URI in JSON, or named by its address."""
     offered(call.model, call.asked)  # before anybody else's server is asked

@@ -3,7 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.call import Called
-from api.documentation import PROBLEMS
+from api.documentation import URL_PROBLEMS
 from api.engine import offered
 from api.examples import IMAGE_URL
 from api.schemas import Prediction
@@ -12,7 +12,7 @@ router = APIRouter(tags=["read"])
 """Part of the application only where IMAGE_URL_HOSTS names hosts."""
 
 
-@router.get("/predict", responses=PROBLEMS)
+@router.get("/predict", responses=URL_PROBLEMS)
 async def predict_url(
     call: Called,
     image_url: Annotated[
