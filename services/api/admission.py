@@ -14,6 +14,8 @@ log = structlog.get_logger(__name__)
 
 FORGET_SECONDS = 5.0
 """Time constant of the measured rate, in seconds of full work."""
+SLOWED = 0.5
+"""Of the usual rate, while a version is opened."""
 SECONDS_BETWEEN_WARNINGS = 10.0
 MOST_RETRY_SECONDS = 60
 MOST_PROMISED = 128_000_000
@@ -24,7 +26,8 @@ class Admission:
     """Counts the images inside, measures how fast they leave, and refuses what would wait long.
 
     At most `most` images are inside at a time. Fewer where that many would take longer than
-    `seconds` at the rate measured, though never fewer than `least`. Used on the event loop alone.
+    `seconds` at the rate measured, though never fewer than `least`. Used on the event loop alone,
+    but for `slowed`.
     """
 
     def __init__(self, most: int, seconds: float, least: int, metrics: Metrics) -> None:
@@ -41,6 +44,7 @@ class Admission:
         self._full_seconds = 0.0
         self._refused = 0
         self._warned = -math.inf
+        self._slowed = False
         metrics.queue_limit.set(most)
 
     @property
@@ -63,7 +67,8 @@ class Admission:
         rate = self.rate
         if rate is None:
             return self._most
-        return min(self._most, max(self._least, int(rate * self._seconds)))
+        seconds = self._seconds * SLOWED if self._slowed else self._seconds
+        return min(self._most, max(self._least, int(rate * seconds)))
 
     @property
     def retry_after(self) -> int:
@@ -71,6 +76,19 @@ class Admission:
         rate = self.rate
         wait = self._inside / rate if rate else 0.0
         return min(max(1, math.ceil(wait)), MOST_RETRY_SECONDS)
+
+    @contextmanager
+    def slowed(self) -> Iterator[None]:
+        """Within, in any thread, something else takes much of the processor, for a second or two.
+
+        That is over before the rate that is measured says so, and whoever is let in meanwhile
+        would wait for as much longer.
+        """
+        self._slowed = True
+        try:
+            yield
+        finally:
+            self._slowed = False
 
     def check(self, promised: int = 0) -> None:
         """Refuse a request that cannot enter now.

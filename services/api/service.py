@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
@@ -26,6 +27,7 @@ from api.serving import Open, Serving, open_bundle
 from api.settings import Settings
 from api.stages import Stages
 from api.watcher import Watcher
+from recognizer.recognizer import Recognizer
 
 LEAST_IMAGES_A_THREAD = 4
 """Accepted however slow the machine is."""
@@ -64,7 +66,7 @@ class Service:
         self.watcher = self._watcher(
             registry,
             Cache(settings.model_cache_dir, settings.mlflow_tracking_uri, settings.model_uri),
-            partial(open_bundle, threads=share.threads_inside, alone_threads=cores()),
+            partial(self._opened, threads=share.threads_inside),
         )
         self.keeper = Keeper(settings)
         hosts = settings.image_url_hosts
@@ -81,6 +83,11 @@ class Service:
         registry = registry or RemoteRegistry(settings.mlflow_tracking_uri, settings.address)
         tell = self.board.tell if self.board else lambda serving: None
         return Watcher(self.serving, registry, cache, self.metrics, opened, tell)
+
+    def _opened(self, path: Path, *, threads: int) -> Recognizer:
+        """In the watcher's thread, while others read."""
+        with self.admission.slowed():
+            return open_bundle(path, threads=threads, alone_threads=cores())
 
     @property
     def ready(self) -> bool:

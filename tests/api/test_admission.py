@@ -53,6 +53,19 @@ def test_as_many_enter_as_may(clock: Clock) -> None:
     gate.check()
 
 
+def test_fewer_enter_while_a_version_is_opened(clock: Clock) -> None:
+    """The machine reads more slowly then, which the rate would tell when it is over."""
+    gate = made(most=100, seconds=1.0)
+    with full(gate, 20, clock, rate=40):
+        usual = gate.limit
+        assert usual == pytest.approx(40, abs=1)
+        with gate.slowed():
+            assert gate.limit == usual // 2
+            with pytest.raises(OverloadedError), gate.enter():
+                gate.check()
+        assert gate.limit == usual
+
+
 def test_an_image_leaves_even_when_it_fails(clock: Clock) -> None:
     gate = made(most=1)
     with pytest.raises(ValueError, match="broken"), gate.enter():
