@@ -28,7 +28,7 @@ MOST_BYTES = 40_000_000
 """Of the images in one request; a larger one goes alone. Services take 50 MB, unless told other."""
 
 LONGEST_WAIT = 30.0
-_BUSY = frozenset({429, 502, 503, 504})
+_BUSY = frozenset({424, 429, 502, 503, 504})
 
 
 class Asked(TypedDict, total=False):

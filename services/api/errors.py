@@ -154,9 +154,9 @@ KINDS: dict[type[Exception], Kind] = {
     BadBase64Error: Kind(400, "bad-base64", "The text is not base64"),
     TooManyBytesError: TOO_MANY_BYTES,
     FetchError: Kind(400, "image-not-fetched", "The image cannot be fetched"),
-    # of the same type, but of the statuses that clients try again after
-    HostDownError: Kind(502, "image-not-fetched", "The server of the image fails"),
-    HostSlowError: Kind(504, "image-not-fetched", "The server of the image takes too long"),
+    # of the same type, but of a status that clients may try again after; and none of a failure here
+    HostDownError: Kind(424, "image-not-fetched", "The server of the image fails"),
+    HostSlowError: Kind(424, "image-not-fetched", "The server of the image takes too long"),
     UrlRefusedError: Kind(422, "url-refused", "Images are not fetched from this address"),
     ImageTooLargeError: Kind(413, "too-many-pixels", "The image has too many pixels"),
     UnsupportedImageError: Kind(415, "unsupported-image", "Not an image format that is read here"),

@@ -144,7 +144,7 @@ async def test_a_failure_is_told_as_a_problem(
             problem(await client.post("/predict/json", json={"url": url}), 400, "image-not-fetched")
     async with connect(app) as client:  # the server is gone: it may be back the next time
         found = await client.get("/predict", params={"image_url": url})
-        assert "cannot be reached" in problem(found, 502, "image-not-fetched")["detail"]
+        assert "cannot be reached" in problem(found, 424, "image-not-fetched")["detail"]
 
 
 async def test_a_server_that_takes_too_long_is_told_from_a_bad_request(
@@ -158,16 +158,16 @@ async def test_a_server_that_takes_too_long_is_told_from_a_bad_request(
         async with connect(app) as client:
             url = f"http://127.0.0.1:{web.port}/"
             found = await client.get("/predict", params={"image_url": url})
-            problem(found, 504, "image-not-fetched")
+            problem(found, 424, "image-not-fetched")
 
 
 async def test_what_may_come_of_fetching_is_documented_where_images_are_fetched(
     open_client: httpx.AsyncClient,
 ) -> None:
     paths = (await open_client.get("/openapi.json")).json()["paths"]
-    assert {"400", "502", "504"} <= set(paths["/predict"]["get"]["responses"])
-    assert {"400", "502", "504"} <= set(paths["/predict/json"]["post"]["responses"])
-    assert not {"502", "504"} & set(paths["/predict"]["post"]["responses"])
+    assert {"400", "424"} <= set(paths["/predict"]["get"]["responses"])
+    assert {"400", "424"} <= set(paths["/predict/json"]["post"]["responses"])
+    assert "424" not in paths["/predict"]["post"]["responses"]
 
 
 async def test_a_fetch_ends_with_the_client_that_asked_for_it(

@@ -132,5 +132,5 @@ def test_a_corpus_draws_by_weight_and_measures_on_all(tmp_path: Path) -> None:
     assert Counter(each.text for each in training.draw(1, 0)) == {"cab": 2, "bad": 4}
     assert mixed.name == "lines/one@0.5 + lines/two"
     assert len(mixed.samples("train")) == 8
-    assert len(mixed.validation()) == 2
+    assert len(mixed.handwriting("val")) == 2
     assert len({mixed.digest(), plain.digest(), Corpus.of([Weighted(one, 2.0), two]).digest()}) == 3
