@@ -13,6 +13,8 @@ from recognizer import decode
 from recognizer.bundle import Bundle, seal
 from recognizer.decode import LogProbs
 from recognizer.errors import ImageError
+from recognizer.language import FILE as LANGUAGE
+from recognizer.lexicon import FILE as LEXICON
 from recognizer.manifest import CARD, DECODERS, Calibration, Decoder, Language, Manifest, Words
 from recognizer.prepare import Prepared, prepare
 from recognizer.reading import Reading
@@ -148,11 +150,12 @@ def fit(
 
 def _known(base: Bundle | None) -> Decoding | None:
     """What a version knows of texts; None where that is nothing."""
-    if base is None or not (base.manifest.language and base.manifest.lexicon):
+    language, words = (base.manifest.language, base.manifest.lexicon) if base else (None, None)
+    if base is None or language is None or words is None:
         return None
-    return Decoding(
-        language=base.manifest.language,
-        lexicon=base.manifest.lexicon,
+    return Decoding(  # in files that are called as they are here, whatever that version called them
+        language=language.model_copy(update={"file": LANGUAGE}),
+        lexicon=words.model_copy(update={"file": LEXICON}),
         linguistics=Linguistics.of_bundle(base),
     )
 
