@@ -216,23 +216,27 @@ def answer(error: Exception, request: Request) -> JSONResponse:
     )
 
 
+EXPECTED: tuple[type[Exception], ...] = (HTTPException, *KINDS)
+"""What a route may raise: anything else is a fault of this program."""
+
+
 def add_handlers(app: FastAPI) -> None:
     """Answer every error of a route with a problem. Unknown ones: see `api.middleware`."""
-
-    async def handle(request: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, HTTPException) and error.status_code == 405:
-            # of several routes of a path the framework names the methods of the first
-            methods = app.openapi()["paths"].get(path_of(request.scope), {})
-            if methods:
-                allowed = ", ".join(sorted(method.upper() for method in methods))
-                error.headers = {**(error.headers or {}), "Allow": allowed}
-        if isinstance(error.__cause__, ClientDisconnect):  # the framework says that it is a 400
-            error = ClientGoneError("The client closed the connection within its request.")
-        return answer(error, request)
-
-    answered: list[type[Exception]] = [HTTPException, *KINDS]
-    for cls in answered:
+    for cls in EXPECTED:
         app.add_exception_handler(cls, handle)
+
+
+async def handle(request: Request, error: Exception) -> JSONResponse:
+    """The response that answers what a route raised."""
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        # of several routes of a path the framework names the methods of the first
+        methods = request.app.openapi()["paths"].get(path_of(request.scope), {})
+        if methods:
+            allowed = ", ".join(sorted(method.upper() for method in methods))
+            error.headers = {**(error.headers or {}), "Allow": allowed}
+    if isinstance(error.__cause__, ClientDisconnect):  # the framework says that it is a 400
+        error = ClientGoneError("The client closed the connection within its request.")
+    return answer(error, request)
 
 
 def _kind(error: Exception) -> Kind:

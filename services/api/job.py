@@ -86,6 +86,7 @@ class Job:
     prepared_at: float = field(init=False)
     queue_seconds: float = 0.0
     decode_seconds: float = 0.0
+    prepare_seconds: float = 0.0
     recognise_seconds: float = 0.0
 
     def begun(self, at: float) -> None:

@@ -12,7 +12,8 @@ from api.headers import Cors, SecurityHeaders
 from api.keys import KeyCheck
 from api.middleware import BodyLimit, Heads, Telemetry
 from api.registry import Registry
-from api.routes import IMAGES, PATHS, ROUTERS, predict_url
+from api.routes import IMAGES, PATHS, ROUTERS, predict, predict_url
+from api.routes.read_route import Direct
 from api.service import Service
 from api.settings import Settings, load_settings
 
@@ -43,6 +44,7 @@ def create_app(
     app.state.service = service
     errors.add_handlers(app)
     others = {"/predict/batch": settings.max_batch_bytes}
+    app.add_middleware(Direct, path=predict.PATH, function=predict.predict)
     app.add_middleware(Heads)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes, paths=others)
     limits = {

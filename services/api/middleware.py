@@ -74,7 +74,9 @@ class Telemetry:
                     raise  # the answer has begun: all that is left is to break it off
                 await answer(error, Request(scope))(scope, receive, send_with_id)
             finally:
-                self._record(scope, status, time.perf_counter() - started)
+                # the answer leaves when the event loop's turn ends, and waits for no line
+                seconds = time.perf_counter() - started
+                asyncio.get_running_loop().call_soon(self._record, scope, status, seconds)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         # unknown paths share one label: a scan of the server must not make thousands

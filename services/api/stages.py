@@ -161,7 +161,7 @@ class Stages:
         job.height, job.width = gray.shape
         job.prepared_at = job.waits_since = perf_counter()
         job.recognise_seconds = job.prepared_at - decoded
-        self._metrics.prepare_seconds.observe(job.decode_seconds + job.recognise_seconds)
+        job.prepare_seconds = job.decode_seconds + job.recognise_seconds
         return None
 
     @staticmethod
@@ -197,8 +197,6 @@ class Stages:
         seconds = perf_counter() - began
         if lone:
             self._pace.took(all_cores, columns, seconds)
-        self._metrics.infer_seconds.observe(seconds)
-        self._metrics.batch_images.observe(len(batch.jobs))
         answers: list[tuple[Job, Outcome]] = []
         for job, log_probs in zip(batch.jobs, found, strict=True):
             job.recognise_seconds += seconds
@@ -208,11 +206,27 @@ class Stages:
             elif not job.abandoned:
                 answers.append((job, self._outcome(job, log_probs)))
         settle(answers)
+        # numbers come last: nobody waits for them
+        self._metrics.infer_seconds.observe(seconds)
+        self._metrics.batch_images.observe(len(batch.jobs))
+        for job, outcome in answers:
+            self._count(job, outcome)
 
     def _decode(self, job: Job, log_probs: LogProbs) -> None:
         if not job.abandoned:
             job.begun(perf_counter())
-            job.settle(self._outcome(job, log_probs))
+            outcome = self._outcome(job, log_probs)
+            job.settle(outcome)
+            self._count(job, outcome)
+
+    def _count(self, job: Job, outcome: Outcome) -> None:
+        if isinstance(outcome, Read):
+            self._metrics.queue_seconds.observe(job.queue_seconds)
+            self._metrics.prepare_seconds.observe(job.prepare_seconds)
+            self._metrics.decode_seconds.observe(outcome.recognise_seconds - job.recognise_seconds)
+            written = job.ready.ink.shape[0] * job.ready.scale * job.width
+            ink_share = float(job.ready.ink.sum()) / written
+            self._metrics.has_read(ink_share, outcome.lines[0].reading)
 
     def _outcome(self, job: Job, log_probs: LogProbs) -> Outcome:
         try:
@@ -230,12 +244,7 @@ class Stages:
             decoder=job.decoder,
             alternatives=job.asked.alternatives,
         )
-        seconds = perf_counter() - began
-        recognised = job.recognise_seconds + seconds
-        self._metrics.queue_seconds.observe(job.queue_seconds)
-        self._metrics.decode_seconds.observe(seconds)
-        written = job.ready.ink.shape[0] * job.ready.scale * job.width
-        self._metrics.has_read(float(job.ready.ink.sum()) / written, reading)
+        recognised = job.recognise_seconds + perf_counter() - began
         return Read(
             "word" if job.asked.level == "word" else "line",
             job.decoder,

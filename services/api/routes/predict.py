@@ -6,11 +6,13 @@ from api.documentation import PROBLEMS, form
 from api.routes.read_route import ReadRoute
 from api.schemas import Prediction
 
+PATH = "/predict"
+
 router = APIRouter(tags=["read"], route_class=ReadRoute)
 
 
 @router.post(
-    "/predict",
+    PATH,
     responses=PROBLEMS,
     openapi_extra=form("image", "An image file, or its base64 as text of the field."),
 )
