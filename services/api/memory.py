@@ -32,8 +32,8 @@ def give_back() -> None:
 def kept_long() -> Iterator[None]:
     """For what is to stay for long: more of it gets memory of its own, in every thread meanwhile.
 
-    Without this the weights of a version, most of them smaller than `LARGE`, lie among what
-    requests take and give back. When the version goes, requests spread over the holes, and the
+    Without this the weights of a version that are smaller than `LARGE` lie among what requests
+    take and give back. When the version goes, requests spread over the holes, and the
     process stays larger than it was.
     """
     _tell("mallopt", M_MMAP_THRESHOLD, LASTING)
