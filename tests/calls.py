@@ -9,6 +9,7 @@ import httpx
 from fastapi import FastAPI
 
 from api.cache import Cache
+from api.middleware import LOG_SECONDS
 from api.serving import Served, Version
 from bundles import bars
 from recognizer.recognizer import Recognizer
@@ -25,14 +26,12 @@ def serve(app: FastAPI, bundle: Path) -> None:
 def connect(app: FastAPI) -> httpx.AsyncClient:
     # the application must answer its own failures, not the client
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    return httpx.AsyncClient(
-        transport=transport, base_url="http://api", event_hooks={"response": [_recorded]}
-    )
+    return httpx.AsyncClient(transport=transport, base_url="http://api")
 
 
-async def _recorded(_: httpx.Response) -> None:
-    """The line and the count of a request come after its answer, with the event loop's turn."""
-    await asyncio.sleep(0)
+async def logged() -> None:
+    """Wait until the lines of all requests are written: they come a little later."""
+    await asyncio.sleep(2 * LOG_SECONDS)
 
 
 def image(text: str = "aa a", image_format: str = "PNG") -> dict[str, Any]:

@@ -136,7 +136,7 @@ class Admission:
     def enter(self) -> Iterator[None]:
         """Hold a place for one image."""
         self._inside += 1
-        self._metrics.queue_images.set(self._inside)
+        self._metrics.inside = self._inside
         if self._full_since is None and self._inside > self._least:
             self._full_since = time.perf_counter()
         try:
@@ -145,7 +145,7 @@ class Admission:
             self._has_read()
         finally:
             self._inside -= 1
-            self._metrics.queue_images.set(self._inside)
+            self._metrics.inside = self._inside
             if self._inside <= self._least:
                 self._full_since = None
 

@@ -1,16 +1,16 @@
 """A request to read: how, with which version, under which id, and since when."""
 
 import time
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
 from api import answers
-from api.connection import while_connected
+from api.answers import Fields
+from api.connection import WhileConnected
 from api.job import Asked, Read
-from api.schemas import AskedDecoder, AskedLevel, ModelName, Prediction
+from api.schemas import AskedDecoder, AskedLevel, ModelName
 from api.service import Service
 from api.serving import Served
 
@@ -36,17 +36,17 @@ class Call:
     def model_name(self) -> ModelName:
         return self.service.serving.name_of(self.model)
 
-    def while_connected(self) -> AbstractAsyncContextManager[None]:
-        """See `connection.while_connected`."""
-        return while_connected(self.request)
+    def while_connected(self) -> WhileConnected:
+        """See `WhileConnected`."""
+        return WhileConnected(self.request, self.service.watched)
 
     async def read(self, file: bytes, *, admitted: bool = False) -> Read:
         """Read one image file. See `Engine.read`."""
         engine = self.service.engine
         return await engine.read(self.model, file, self.asked, admitted=admitted)
 
-    def prediction(self, read: Read) -> Prediction:
-        """The answer where the request is for one image."""
+    def prediction(self, read: Read) -> Fields:
+        """The answer where the request is for one image, see `answers.prediction`."""
         return answers.prediction(read, self.model_name, self.request_id, self.started)
 
 

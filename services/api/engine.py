@@ -6,6 +6,7 @@ from time import perf_counter
 
 from api.admission import Admission
 from api.job import Asked, Job, Page, Read, ReadLine
+from api.later import Later, Within
 from api.serving import Served
 from api.stages import Stages
 from recognizer.errors import ReadingError
@@ -23,7 +24,7 @@ class Engine:
         """`deadline`: seconds."""
         self.admission = admission
         self._stages = stages
-        self._deadline = deadline
+        self._deadline = Later(deadline)
 
     async def read(
         self, model: Served, file: bytes, asked: Asked, *, admitted: bool = False
@@ -45,22 +46,22 @@ class Engine:
             self.admission.check_room()
         with self.admission.enter():
             try:
-                async with asyncio.timeout(self._deadline):
+                with Within(self._deadline):
                     answer = await self._answer(model, file, asked)
                     if isinstance(answer, Page):
                         return await self._read_lines(model, answer, asked)
                     return answer
             except TimeoutError:
-                raise self.admission.late(self._deadline) from None
+                raise self.admission.late(self._deadline.seconds) from None
 
     async def size(self, file: bytes) -> tuple[int, int]:
         """Width and height of an image file, upright. Raises as `read`."""
         self.admission.check_room()
         try:
-            async with asyncio.timeout(self._deadline):
+            with Within(self._deadline):
                 shape = (await asyncio.to_thread(self._stages.decoded, file)).shape
         except TimeoutError:
-            raise self.admission.late(self._deadline) from None
+            raise self.admission.late(self._deadline.seconds) from None
         return shape[1], shape[0]
 
     async def _answer(self, model: Served, image: bytes | Gray, asked: Asked) -> Read | Page:

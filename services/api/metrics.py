@@ -1,13 +1,14 @@
 """What Prometheus collects at `/metrics`."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     Info,
     PlatformCollector,
     ProcessCollector,
@@ -17,11 +18,17 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from api.noted import Histogram, Noted, Series
 from api.schemas import ModelName
 from recognizer.reading import Reading
 
 STAGE_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+SECONDS_BETWEEN_COUNTS = 0.25
+
+Answered = tuple[str, str, str]
+"""Method, route and status of a request."""
 
 
 class Metrics:
@@ -43,13 +50,17 @@ class Metrics:
             own.register(_Processes(pids))
             MultiProcessCollector(own)  # type: ignore[no-untyped-call]
         self._told = own
-        self.requests = Counter(
+        self._noted = Noted[Histogram]()
+        self._answered = Noted[Answered]()
+        self.inside = 0
+        """Images accepted and not yet answered."""
+        self._requests = Counter(
             "handwriting_requests",
             "Answered requests.",
             ["method", "route", "status"],
             registry=self.registry,
         )
-        self.request_seconds = Histogram(
+        self._request_seconds = Histogram(
             "handwriting_request_seconds",
             "From the first byte of a request to the last of its answer.",
             ["method", "route", "status"],
@@ -65,18 +76,17 @@ class Metrics:
             buckets=STAGE_SECONDS,
             registry=self.registry,
         )
-        self.queue_seconds = stages.labels("queue")
-        self.prepare_seconds = stages.labels("prepare")
-        self.find_seconds = stages.labels("find")
-        self.infer_seconds = stages.labels("infer")
-        self.decode_seconds = stages.labels("decode")
-        self.batch_images = Histogram(
+        self.queue_seconds = Series(stages.labels("queue"), self._noted)
+        self.prepare_seconds = Series(stages.labels("prepare"), self._noted)
+        self.find_seconds = Series(stages.labels("find"), self._noted)
+        self.infer_seconds = Series(stages.labels("infer"), self._noted)
+        self.decode_seconds = Series(stages.labels("decode"), self._noted)
+        self.batch_images = self._series(
             "handwriting_batch_images",
             "Images that went through the network together.",
-            buckets=(1, 2, 4, 8, 16),
-            registry=self.registry,
+            (1, 2, 4, 8, 16),
         )
-        self.queue_images = Gauge(
+        self._queue_images = Gauge(
             "handwriting_queue_images",
             "Images accepted and not yet answered.",
             multiprocess_mode="livesum",
@@ -97,7 +107,7 @@ class Metrics:
         )
         for reason in ("queue", "uploads", "deadline", "draining"):
             self.shed.labels(reason)  # shown as 0 from the start: a rate needs two points
-        self._drift(self.registry)
+        self._drift()
         self.ready = Gauge(
             "handwriting_ready",
             "1 when a model is ready, else 0.",
@@ -120,31 +130,58 @@ class Metrics:
             registry=self.registry,
         )
 
-    def _drift(self, registry: CollectorRegistry) -> None:
+    def _drift(self) -> None:
         """What shows that other images come than a version was trained on."""
-        self._ink_share = Histogram(
+        self._ink_share = self._series(
             "handwriting_ink_share",
             "Mean ink of an image's pixels, 0 for blank paper to 1.",
-            buckets=(0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.6),
-            registry=registry,
+            (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.6),
         )
-        self._confidence = Histogram(
+        self._confidence = self._series(
             "handwriting_confidence",
             "Confidence of a reading.",
-            buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0),
-            registry=registry,
+            (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0),
         )
-        self._characters = Histogram(
+        self._characters = self._series(
             "handwriting_text_characters",
             "Characters of a reading.",
-            buckets=(0, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128),
-            registry=registry,
+            (0, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128),
         )
+
+    def _series(self, name: str, documentation: str, buckets: Sequence[float]) -> Series:
+        histogram = Histogram(name, documentation, buckets=buckets, registry=self.registry)
+        return Series(histogram, self._noted)
 
     def has_read(self, ink_share: float, reading: Reading) -> None:
         self._ink_share.observe(ink_share)
         self._confidence.observe(reading.confidence)
         self._characters.observe(len(reading.text))
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request, `seconds` after it began."""
+        self._answered.note((method, route, str(status)), seconds)
+
+    def count(self) -> None:
+        """What was noted since, and what is inside now."""
+        for histogram, amounts in self._noted.take().items():
+            histogram.observe_all(amounts)
+        for labels, seconds in self._answered.take().items():
+            self._requests.labels(*labels).inc(len(seconds))
+            self._request_seconds.labels(*labels).observe_all(seconds)
+        self._queue_images.set(self.inside)
+
+    @asynccontextmanager
+    async def counting(self) -> AsyncIterator[None]:
+        """Count every now and then, for the other workers to tell."""
+        task = asyncio.create_task(self._count_on())
+        yield
+        task.cancel()
+        self.count()
+
+    async def _count_on(self) -> None:
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_COUNTS)
+            self.count()
 
     def serves(self, name: ModelName) -> None:
         self.model.info(name.model_dump())
@@ -152,6 +189,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """All of them, as Prometheus reads them."""
+        self.count()
         return generate_latest(self._told)
 
 

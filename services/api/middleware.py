@@ -7,19 +7,23 @@ import re
 import time
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import TooManyBytesError, answer
+from api.later import Later, Within
 from api.metrics import Metrics
 from api.paths import path_of
 from api.uploads import body_limit
 
 REQUEST_ID = "X-Request-ID"
+_REQUEST_ID = REQUEST_ID.lower().encode()
 BODY_SECONDS = 60.0
 """For a body to come: one that takes longer keeps others from being sent."""
+LOG_SECONDS = 0.05
+"""After an answer, until its line is written, with those of others."""
 
 log = structlog.get_logger("api.access")
 
@@ -27,6 +31,15 @@ _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 # Asked every few seconds by whatever watches the service: told at INFO, they bury the rest.
 _PROBES = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+
+
+def _given_id(scope: Scope) -> str | None:
+    """The id that the client gave, where it is fit for one."""
+    for name, value in scope["headers"]:
+        if name == _REQUEST_ID:
+            given: str = value.decode("latin-1")
+            return given if _ID.fullmatch(given) else None
+    return None
 
 
 def _new_id() -> str:
@@ -46,15 +59,16 @@ class Telemetry:
         self._app = app
         self._metrics = metrics
         self._paths = paths
+        self._lines: list[tuple[Scope, int, float]] = []
         self._log = log.bind()  # else structlog makes a logger anew for each line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            self._write()  # where that was the application's life, no timer comes any more
             return
         started = time.perf_counter()
-        given = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = given if _ID.fullmatch(given) else _new_id()
+        request_id = _given_id(scope) or _new_id()
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
 
@@ -62,7 +76,7 @@ class Telemetry:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                message["headers"] = [*message["headers"], (_REQUEST_ID, request_id.encode())]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -74,30 +88,36 @@ class Telemetry:
                     raise  # the answer has begun: all that is left is to break it off
                 await answer(error, Request(scope))(scope, receive, send_with_id)
             finally:
-                # the answer leaves when the event loop's turn ends, and waits for no line
-                seconds = time.perf_counter() - started
-                asyncio.get_running_loop().call_soon(self._record, scope, status, seconds)
+                self._answered(scope, status, time.perf_counter() - started)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _answered(self, scope: Scope, status: int, seconds: float) -> None:
+        """A line at once would keep the next request of the same client waiting, or another's."""
         # unknown paths share one label: a scan of the server must not make thousands
         path = path_of(scope)
         unrouted = path if path in self._paths else "unknown"
         route = getattr(scope.get("route"), "path", unrouted)
-        labels = (scope["method"], route, str(status))
-        self._metrics.requests.labels(*labels).inc()
-        self._metrics.request_seconds.labels(*labels).observe(seconds)
-        # under overload a line for each refusal would cost more than the refusal
-        quiet = path in _PROBES or "refused" in scope["state"]
-        self._log.log(
-            logging.DEBUG if quiet else logging.INFO,
-            "request",
-            method=scope["method"],
-            path=path,
-            status=status,
-            ms=round(seconds * 1000, 1),
-            model_version=scope["state"].get("model_version"),
-            **({"key": scope["state"]["key"]} if "key" in scope["state"] else {}),
-        )
+        self._metrics.answered(scope["method"], route, status, seconds)
+        if not self._lines:
+            asyncio.get_running_loop().call_later(LOG_SECONDS, self._write)
+        self._lines.append((scope, status, seconds))
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        for scope, status, seconds in lines:
+            path, state = path_of(scope), scope["state"]
+            # under overload a line for each refusal would cost more than the refusal
+            quiet = path in _PROBES or "refused" in state
+            self._log.log(
+                logging.DEBUG if quiet else logging.INFO,
+                "request",
+                request_id=state["request_id"],
+                method=scope["method"],
+                path=path,
+                status=status,
+                ms=round(seconds * 1000, 1),
+                model_version=state.get("model_version"),
+                **({"key": state["key"]} if "key" in state else {}),
+            )
 
 
 class Heads:
@@ -123,6 +143,7 @@ class BodyLimit:
         self._app = app
         self._max_bytes = max_bytes
         self._paths = paths
+        self._arriving = Later(BODY_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -135,19 +156,19 @@ class BodyLimit:
         if length.isdecimal() and int(length) > limit:
             await answer(TooManyBytesError(reason), Request(scope))(scope, receive, send)
             return
-        received = 0
-        now = asyncio.get_running_loop().time
-        until: float | None = now() + BODY_SECONDS
+        received = pieces = 0
+        until: float | None = asyncio.get_running_loop().time() + self._arriving.seconds
 
         async def receive_some() -> Message:
-            nonlocal received, until
+            nonlocal received, pieces, until
             if until is None:
                 message = await receive()
             else:
-                message = await _within(until, receive)
+                pieces += 1
+                message = await self._in_time(receive, until, first=pieces == 1)
             received += len(message.get("body", b""))
-            more = message.get("more_body", False)  # else only the client's end is waited for
-            until = (until or now() + BODY_SECONDS) if more else None
+            if not message.get("more_body", False):
+                until = None  # only the client's end is waited for
             if received > limit:  # chunked: the length was not told beforehand
                 # FastAPI turns any other exception met while it reads a body into a 400
                 raise HTTPException(413, reason)
@@ -155,12 +176,14 @@ class BodyLimit:
 
         await self._app(scope, receive_some, send)
 
-
-async def _within(until: float, receive: Receive) -> Message:
-    try:
-        async with asyncio.timeout_at(until):
-            return await receive()
-    except TimeoutError:
-        reason = f"The body of the request did not arrive within {BODY_SECONDS:g} s."
-        # what still comes of it is not waited for
-        raise HTTPException(408, reason, {"Connection": "close"}) from None
+    async def _in_time(self, receive: Receive, until: float, *, first: bool) -> Message:
+        try:
+            if first:  # and most often the only one
+                with Within(self._arriving):
+                    return await receive()
+            async with asyncio.timeout_at(until):
+                return await receive()
+        except TimeoutError:
+            reason = f"The body of the request did not arrive within {self._arriving.seconds:g} s."
+            # what still comes of it is not waited for
+            raise HTTPException(408, reason, {"Connection": "close"}) from None

@@ -13,12 +13,14 @@ from api import uploads
 from api.admission import Admission
 from api.board import Board
 from api.cache import Cache
+from api.connection import WATCHED_AFTER
 from api.cores import cores
 from api.corrections import Keeper
 from api.engine import Engine
 from api.errors import FieldError, UrlRefusedError
 from api.fetch import Fetcher
 from api.follower import Follower
+from api.later import Later
 from api.metrics import Metrics
 from api.registry import Registry
 from api.remote import RemoteRegistry
@@ -63,6 +65,8 @@ class Service:
             metrics=self.metrics,
         )
         self.engine = Engine(stages, deadline=settings.request_seconds, admission=self.admission)
+        self.watched = Later(WATCHED_AFTER)
+        """For clients that may have gone, see `connection`."""
         self.watcher = self._watcher(
             registry,
             Cache(settings.model_cache_dir, settings.mlflow_tracking_uri, settings.model_uri),
@@ -114,7 +118,7 @@ class Service:
         self.watcher.start()
         if self.board:
             await self._can_read(self.board)
-        async with self.keeper.sweeping():
+        async with self.metrics.counting(), self.keeper.sweeping():
             yield
         self.watcher.stop()
         self.engine.close()

@@ -205,34 +205,27 @@ class Stages:
                 self._decoding.submit(self._decode, job, log_probs)
             elif not job.abandoned:
                 answers.append((job, self._outcome(job, log_probs)))
-        settle(answers)
-        # numbers come last: nobody waits for them
         self._metrics.infer_seconds.observe(seconds)
         self._metrics.batch_images.observe(len(batch.jobs))
-        for job, outcome in answers:
-            self._count(job, outcome)
+        settle(answers)
 
     def _decode(self, job: Job, log_probs: LogProbs) -> None:
         if not job.abandoned:
             job.begun(perf_counter())
-            outcome = self._outcome(job, log_probs)
-            job.settle(outcome)
-            self._count(job, outcome)
-
-    def _count(self, job: Job, outcome: Outcome) -> None:
-        if isinstance(outcome, Read):
-            self._metrics.queue_seconds.observe(job.queue_seconds)
-            self._metrics.prepare_seconds.observe(job.prepare_seconds)
-            self._metrics.decode_seconds.observe(outcome.recognise_seconds - job.recognise_seconds)
-            written = job.ready.ink.shape[0] * job.ready.scale * job.width
-            ink_share = float(job.ready.ink.sum()) / written
-            self._metrics.has_read(ink_share, outcome.lines[0].reading)
+            job.settle(self._outcome(job, log_probs))
 
     def _outcome(self, job: Job, log_probs: LogProbs) -> Outcome:
         try:
-            return self._read_of(job, log_probs)
+            read = self._read_of(job, log_probs)
         except Exception as error:
             return error
+        self._metrics.queue_seconds.observe(job.queue_seconds)
+        self._metrics.prepare_seconds.observe(job.prepare_seconds)
+        self._metrics.decode_seconds.observe(read.recognise_seconds - job.recognise_seconds)
+        written = job.ready.ink.shape[0] * job.ready.scale * job.width
+        ink_share = float(job.ready.ink.sum()) / written
+        self._metrics.has_read(ink_share, read.lines[0].reading)
+        return read
 
     def _read_of(self, job: Job, log_probs: LogProbs) -> Read:
         began = perf_counter()

@@ -13,7 +13,7 @@ from api.hosts import AllowList
 from api.main import create_app
 from api.settings import Settings
 from bundles import bars
-from calls import connect, problem, serve
+from calls import connect, logged, problem, serve
 from web import Web, ok, slowly
 
 
@@ -127,6 +127,7 @@ async def test_the_log_does_not_show_the_address(
     logs.configure("DEBUG", "json")
     url = f"http://127.0.0.1:{web.port}/line.png?signature=secret"
     await open_client.get("/predict", params={"image_url": url})
+    await logged()
     lines = [line for line in capfd.readouterr().err.splitlines() if '"httpx"' not in line]
     assert '"path": "/predict"' in "".join(lines)
     assert "secret" not in "".join(lines)

@@ -17,7 +17,7 @@ from api.keys import make
 from api.main import create_app
 from api.settings import Settings
 from bundles import bars
-from calls import connect, image, problem, serve
+from calls import connect, image, logged, problem, serve
 
 SERVICES = Path(__file__).parents[2] / "services"
 
@@ -131,6 +131,7 @@ async def test_the_log_names_who_asked_and_shows_no_key(
     await client.get("/model", headers=bearer(ADA))
     await client.get("/model", headers=bearer(BOB))
     refused = await client.get("/model", headers=bearer("wrong-key"))
+    await logged()
     text = capfd.readouterr().err
     lines = [json.loads(line) for line in text.splitlines()]
     asked = [line.get("key") for line in lines if line["logger"] == "api.access"]

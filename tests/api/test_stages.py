@@ -67,8 +67,11 @@ def flat(pixels: int) -> dict[str, bytes]:
 
 def waits(app: FastAPI, kind: str) -> float:
     """The `count`, or the `sum` of seconds, of what images have waited for threads."""
-    registry = app.state.service.metrics.registry
-    found = registry.get_sample_value(f"handwriting_stage_seconds_{kind}", {"stage": "queue"})
+    metrics = app.state.service.metrics
+    metrics.count()
+    found = metrics.registry.get_sample_value(
+        f"handwriting_stage_seconds_{kind}", {"stage": "queue"}
+    )
     assert found is not None
     return float(found)
 

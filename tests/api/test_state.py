@@ -1,6 +1,5 @@
 """What the service says of itself: health, model, numbers, request ids, documentation."""
 
-import asyncio
 import errno
 import json
 import os
@@ -14,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from bundles import bars
-from calls import connect, image, problem
+from calls import connect, image, logged, problem
 
 
 async def test_without_a_model_it_lives_and_is_not_ready(empty_app: FastAPI) -> None:
@@ -119,6 +118,7 @@ async def test_each_request_has_one_log_line_with_its_id(
 
     logs.configure("INFO", "json")  # capfd has put another standard error in place
     await client.post("/predict", files=image(), headers={"X-Request-ID": "mine"})
+    await logged()
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     (found,) = [line for line in lines if line["logger"] != "httpx"]  # the test's own client
     assert found["event"] == "request"
@@ -146,7 +146,7 @@ async def test_a_log_that_cannot_be_written_fails_nothing(
     ) as client:
         monkeypatch.setattr("sys.stderr", SimpleNamespace(buffer=FullDisk()))
         answer = await client.post("/predict", files=image())
-        await asyncio.sleep(0)  # its line comes after it
+        await logged()
         monkeypatch.undo()
     assert answer.status_code == 200
 
@@ -159,6 +159,7 @@ async def test_health_checks_are_logged_only_on_demand(
 
     logs.configure(level, "json")
     await client.get("/health/ready")
+    await logged()
     found = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert [line["path"] for line in found if line["logger"] == "api.access"] == (
         ["/health/ready"] * lines

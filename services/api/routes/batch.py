@@ -10,7 +10,7 @@ from api.call import Call, Called
 from api.documentation import PROBLEMS, form
 from api.engine import offered
 from api.errors import ApiError, problem_of
-from api.schemas import BatchItem, BatchPrediction, BatchTiming
+from api.schemas import BatchItem, BatchPrediction, BatchTiming, Reading
 from api.uploads import Upload
 
 router = APIRouter(tags=["read"])
@@ -42,9 +42,10 @@ async def predict_batch(call: Called) -> BatchPrediction:
     at_a_time = max(1, min(MOST_AT_A_TIME, call.service.admission.limit // 2))
     places = anyio.CapacityLimiter(at_a_time)
     read_item = partial(_item, call, places, results)
-    async with call.while_connected(), anyio.create_task_group() as group:
-        for index, upload in enumerate(found):
-            group.start_soon(read_item, index, upload)
+    with call.while_connected():
+        async with anyio.create_task_group() as group:
+            for index, upload in enumerate(found):
+                group.start_soon(read_item, index, upload)
     return BatchPrediction(
         results=[results[index] for index in range(len(found))],
         model=call.model_name,
@@ -66,7 +67,7 @@ async def _item(
             raise upload.file
         async with places:
             read = await call.read(upload.file, admitted=True)
-        item.reading = answers.reading(read)
+        item.reading = Reading.model_validate(answers.reading(read))
     except Exception as error:
         item.problem = problem_of(error)
         if item.problem.status == 500:

@@ -2,6 +2,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.answers import Fields
 from api.call import Called
 from api.documentation import URL_PROBLEMS
 from api.engine import offered
@@ -12,7 +13,7 @@ router = APIRouter(tags=["read"])
 """Part of the application only where IMAGE_URL_HOSTS names hosts."""
 
 
-@router.get("/predict", responses=URL_PROBLEMS)
+@router.get("/predict", response_model=Prediction, responses=URL_PROBLEMS)
 async def predict_url(
     call: Called,
     image_url: Annotated[
@@ -24,9 +25,9 @@ async def predict_url(
             description="An https or http address on a host that this service fetches from.",
         ),
     ],
-) -> Prediction:
+) -> Fields:
     """Read one image of a word, a line or a page from the web."""
     offered(call.model, call.asked)  # before anybody else's server is asked
-    async with call.while_connected():
+    with call.while_connected():
         read = await call.read(await call.service.image_at(image_url))
     return call.prediction(read)

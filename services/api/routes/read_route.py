@@ -6,9 +6,10 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic_core import to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.answers import Fields
 from api.call import Call, begun
 from api.errors import EXPECTED, handle
 from api.job import Asked
@@ -23,7 +24,7 @@ _asked: dict[bytes, Asked] = {}
 
 
 class ReadRoute(APIRoute):
-    """For functions that take a `Called` and nothing else, and return a model. See `Direct`."""
+    """For functions that take a `Called` and nothing else. See `Direct`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         whole = super().get_route_handler()
@@ -48,7 +49,7 @@ class Direct:
     """
 
     def __init__(
-        self, app: ASGIApp, path: str, function: Callable[[Call], Awaitable[BaseModel]]
+        self, app: ASGIApp, path: str, function: Callable[[Call], Awaitable[Fields]]
     ) -> None:
         """`function`: of the POST route at `path`."""
         self._app = app
@@ -66,9 +67,7 @@ class Direct:
         response: Response
         try:
             found = await self._function(begun(request, asked))
-            response = Response(
-                found.__pydantic_serializer__.to_json(found), media_type="application/json"
-            )
+            response = Response(to_json(found), media_type="application/json")
         except EXPECTED as error:
             response = await handle(request, error)
         await response(scope, receive, send)
