@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bundles import ALPHABET, make_bundle
-from recognizer import language, lexicon
+from recognizer import language, wordlist
 from recognizer.bundle import Bundle, seal
 from recognizer.language import Ngrams, quantise
 from recognizer.manifest import Calibration, Language, Words
@@ -22,10 +22,12 @@ def make_rich_bundle(path: Path, letter: str = "a") -> Bundle:
     Ngrams(ALPHABET, symbols, children, quantise(level), quantise(np.zeros(nodes))).save(
         path / language.FILE
     )
-    lexicon.write({letter: 5, 2 * letter: 3}, path / lexicon.FILE)
+    wordlist.write({letter: 5, 2 * letter: 3}, path / wordlist.FILE)
     told = {
         "language": Language(file=language.FILE, weight=0.4, bonus=1.0),
-        "lexicon": Words(file=lexicon.FILE, weight=0.2, escape=4.0, language_weight=0.4, bonus=1.0),
+        "lexicon": Words(
+            file=wordlist.FILE, weight=0.2, escape=4.0, language_weight=0.4, bonus=1.0
+        ),
         "calibration": {"lexicon": Calibration(right=0.5, wrong=0.5, offset=0.0)},
     }
     return seal(path, plain.manifest.model_copy(update=told))

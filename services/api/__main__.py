@@ -1,7 +1,12 @@
 """`python -m api`: serve at API_HOST and API_PORT."""
 
+import sys
+
 
 def main() -> None:
+    # structlog loads it where it is installed, as beside the trainer, to show errors in colour:
+    # that is a tenth of a start
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     # imported here, as the process that asks the registry imports this module, too
     from api.settings import load_settings
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, FastAPI, Request
 
@@ -18,7 +18,6 @@ from api.cores import cores
 from api.corrections import Keeper
 from api.engine import Engine
 from api.errors import FieldError, UrlRefusedError
-from api.fetch import Fetcher
 from api.follower import Follower
 from api.later import Later
 from api.metrics import Metrics
@@ -30,6 +29,9 @@ from api.settings import Settings
 from api.stages import Stages
 from api.watcher import Watcher
 from recognizer.recognizer import Recognizer
+
+if TYPE_CHECKING:
+    from api.fetch import Fetcher
 
 LEAST_IMAGES_A_THREAD = 4
 """Accepted however slow the machine is."""
@@ -73,12 +75,7 @@ class Service:
             partial(self._opened, threads=share.threads_inside),
         )
         self.keeper = Keeper(settings)
-        hosts = settings.image_url_hosts
-        self.fetcher = (
-            Fetcher(hosts, max_bytes=settings.max_upload_bytes, seconds=settings.image_url_seconds)
-            if hosts
-            else None
-        )
+        self.fetcher = self._fetcher()
 
     def _watcher(self, registry: Registry | None, cache: Cache, opened: Open) -> Watcher | Follower:
         if self.board and not self.board.leads:
@@ -87,6 +84,18 @@ class Service:
         registry = registry or RemoteRegistry(settings.mlflow_tracking_uri, settings.address)
         tell = self.board.tell if self.board else lambda serving: None
         return Watcher(self.serving, registry, cache, self.metrics, opened, tell)
+
+    def _fetcher(self) -> "Fetcher | None":
+        settings = self.settings
+        if not settings.image_url_hosts:
+            return None
+        from api.fetch import Fetcher  # few need it, and a start need not wait for it
+
+        return Fetcher(
+            settings.image_url_hosts,
+            max_bytes=settings.max_upload_bytes,
+            seconds=settings.image_url_seconds,
+        )
 
     def _opened(self, path: Path, *, threads: int) -> Recognizer:
         """In the watcher's thread, while others read."""

@@ -119,12 +119,15 @@ class Serving:
         return reasons
 
 
+NARROW = 512
+"""Columns, as most words have."""
+
 Open = Callable[[Path], Recognizer]
 """See `open_bundle`."""
 
 
 def open_bundle(path: Path, *, threads: int, alone_threads: int) -> Recognizer:
-    """Check digests, open the network, read the golden images, run every width once.
+    """Check digests, open the network, read the golden images, and once at each narrow width.
 
     Raises:
         BundleError: see `Recognizer.load`.
@@ -136,12 +139,13 @@ def open_bundle(path: Path, *, threads: int, alone_threads: int) -> Recognizer:
 
 
 def _warm_up(recognizer: Recognizer) -> None:
-    """Read nothing at every width once, so that no request pays for the first time.
+    """Read nothing at every narrow width once, so that no request pays for the first time.
 
-    What the widest one took is given back: few requests are as wide.
+    That is a millisecond or two, whatever the width: of a wide one it is a small part, and to read
+    all of those would be most of what it takes to open a version.
     """
     spec = recognizer.manifest.input
-    for width in spec.buckets:
+    for width in [each for each in spec.buckets if each <= NARROW] or spec.buckets[:1]:
         blank = np.zeros((spec.height, width), np.float32)
         for alone in (False, True):
             recognizer.infer([Prepared(blank, scale=1.0, left=spec.margin)], alone=alone)

@@ -1,74 +1,23 @@
-"""Words that are likely to be written, and a guide that prefers them.
+"""Words that are likely to be written, and a guide that prefers them."""
 
-`lexicon.txt.gz` has a word a line: the word in lower case, letters alone, a tab, and how often
-it comes, a whole number.
-"""
-
-import gzip
-import io
-import zlib
-from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recognizer import wordlist
 from recognizer.alphabet import Alphabet
 from recognizer.beam import Guide, Scores, State
 from recognizer.errors import BundleError
+from recognizer.wordlist import Block
 
-FILE = "lexicon.txt.gz"
 LONGEST = 24
 """Letters of a word; longer ones are left out."""
-MOST_WORDS = 500_000
-MOST_BYTES = 32 * MOST_WORDS
 MOST_CACHED = 20_000
 
 Mass = NDArray[np.float64]
 """How often words come, all together."""
-
-
-def write(words: Mapping[str, int], file: Path) -> None:
-    """Write words, the most frequent first; the same words make the same bytes."""
-    ranked = sorted(words.items(), key=lambda item: (-item[1], item[0]))
-    text = "".join(f"{word}\t{count}\n" for word, count in ranked)
-    file.write_bytes(gzip.compress(text.encode(), mtime=0))
-
-
-def read(file: Path) -> Iterator[tuple[str, int]]:
-    """Words and their counts, one after another: a version is opened while requests are read, and
-    a hundred thousand words at once, once freed, would leave holes in their memory.
-
-    Raises:
-        BundleError: while it is read, whenever it comes to what is none.
-    """
-    number = 0
-    for number, whole in enumerate(io.StringIO(_text(file)), 1):
-        line = whole.removesuffix("\n")
-        word, tab, count = line.partition("\t")
-        if not tab or not word.isalpha() or not count.isdecimal() or int(count) < 1:
-            raise BundleError(
-                file, f"{line[:40]!r} is no word, tab and count", field=f"line {number}"
-            )
-        if word != word.lower():
-            raise BundleError(file, f"{word!r} must be lower case", field=f"line {number}")
-        if number > MOST_WORDS:
-            raise BundleError(file, f"has more than {MOST_WORDS} words")
-        yield word, int(count)
-    if not number:
-        raise BundleError(file, "has no words")
-
-
-def _text(file: Path) -> str:
-    try:
-        with gzip.open(file) as stream:
-            data = stream.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise BundleError(file, f"unpacks to more than {MOST_BYTES} bytes: too many words")
-        return data.decode()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise BundleError(file, f"is no gzipped UTF-8 text: {error}") from error
 
 
 def pieces(text: str) -> Iterable[str]:
@@ -91,8 +40,8 @@ class Lexicon:
 
     OUTSIDE = (-1, -1, -1)
 
-    def __init__(self, words: Iterable[tuple[str, int]], alphabet: Alphabet) -> None:
-        """`words`: each in lower case, with its count. Raises `ValueError` where one comes twice.
+    def __init__(self, blocks: Iterable[Block], alphabet: Alphabet) -> None:
+        """Of the words of a file. Raises `ValueError` where one comes twice.
 
         Those that the alphabet cannot write are left out.
         """
@@ -102,32 +51,30 @@ class Lexicon:
         self.letter_of = np.zeros(alphabet.classes, np.int64)
         """Letter each label writes, 0 for what is no letter."""
         self.letter_of[labels] = [number.get(c.lower(), 0) for c in alphabet.characters]
-        # letters as characters of their numbers, two bytes each, the high one first: such bytes
-        # sort as rows of numbers would, and at once
-        table = {ord(letter): index for letter, index in number.items()}
-        known = set(letters)
-        # one letter more, so that the longest word has an end too; what is not written is 0
-        width = 2 * (LONGEST + 1)
-        written, counts = bytearray(), array("d")
-        for word, count in words:
-            if len(word) <= LONGEST and known.issuperset(word):
-                written += word.translate(table).encode("utf-16-be").ljust(width, b"\0")
-                counts.append(count)
-        rows = np.frombuffer(written, f"S{width}")
+        found = [_rows(block, number) for block in blocks]
+        # the high byte of a number first: the bytes of rows sort as rows of numbers would, at once
+        numbers = np.concatenate([rows for rows, _ in found]).astype(">u2")
+        rows = numbers.view(f"S{2 * (LONGEST + 1)}").ravel()
         order = np.argsort(rows)
         rows = rows[order]
         twice = np.flatnonzero(rows[1:] == rows[:-1])
         if len(twice):
             raise ValueError(f"has {_word(rows[twice[0]], letters)!r} more than once")
         self._letters = rows.view(">u2").reshape(-1, LONGEST + 1).astype(np.uint16)
-        self._mass = np.concatenate([[0.0], np.cumsum(np.array(counts)[order])])
+        counts = np.concatenate([counts for _, counts in found])
+        self._mass = np.concatenate([[0.0], np.cumsum(counts[order])])
         self.start: State = (0, len(rows), 0)
+
+    @classmethod
+    def of(cls, words: Mapping[str, int], alphabet: Alphabet) -> "Lexicon":
+        """Of words in lower case and how often each comes."""
+        return cls([wordlist.block_of(words)], alphabet)
 
     @classmethod
     def load(cls, file: Path, alphabet: Alphabet) -> "Lexicon":
         """Raises `BundleError`."""
         try:
-            return cls(read(file), alphabet)
+            return cls(wordlist.blocks(file), alphabet)
         except ValueError as error:
             raise BundleError(file, str(error)) from None
 
@@ -207,6 +154,24 @@ class LexiconGuide:
         children.pop(0, None)
         scores: Scores = by_letter[lexicon.letter_of]
         return scores, children
+
+
+def _rows(block: Block, number: Mapping[str, int]) -> tuple[NDArray[np.uint16], Mass]:
+    """The letters of each word by their numbers, 0 after its end: (words, LONGEST + 1); its count.
+
+    Of words that can be written with them and are not too long.
+    """
+    codes, words, places = block.letters()
+    numbers = np.zeros(max([*map(ord, number), int(codes.max(initial=0))]) + 1, np.uint16)
+    numbers[[ord(letter) for letter in number]] = list(number.values())
+    written = numbers[codes]
+    good = block.tabs - block.starts <= LONGEST
+    good[words[written == 0]] = False
+    # one place more than there are letters, so that the longest word has an end, too
+    rows = np.zeros((len(good), LONGEST + 1), np.uint16)
+    fits = good[words]
+    rows[words[fits], places[fits]] = written[fits]
+    return rows[good], block.counts[good]
 
 
 def _word(row: bytes, letters: Sequence[str]) -> str:

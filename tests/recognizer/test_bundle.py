@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from bundles import bars, damage, make_bundle
-from recognizer import language, lexicon
+from recognizer import language, wordlist
 from recognizer.beam import Scores, State
 from recognizer.bundle import Bundle, digest, read_manifest, seal
 from recognizer.errors import BundleError
@@ -296,7 +296,7 @@ def test_network_of_one_image_at_a_time(made: Path) -> None:
     assert raised.value.file == str(made / NETWORK)
 
 
-@pytest.mark.parametrize(("decoder", "file"), [("beam", language.FILE), ("lexicon", lexicon.FILE)])
+@pytest.mark.parametrize(("decoder", "file"), [("beam", language.FILE), ("lexicon", wordlist.FILE)])
 def test_guide_of_a_decoder_that_fails(tmp_path: Path, decoder: Decoder, file: str) -> None:
     recognizer = Recognizer(make_rich_bundle(tmp_path / "b"))
     recognizer.check()

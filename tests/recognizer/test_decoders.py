@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bundles import bars, make_bundle
-from recognizer import language, lexicon
+from recognizer import language, wordlist
 from recognizer.bundle import Bundle, seal
 from recognizer.errors import BundleError, ReadingError
 from recognizer.image import decode
@@ -66,7 +66,7 @@ def test_calibration_is_of_its_decoder_alone(rich: Bundle) -> None:
 
 @pytest.mark.parametrize(
     ("file", "says"),
-    [(language.FILE, "is no language model"), (lexicon.FILE, "is no gzipped UTF-8 text")],
+    [(language.FILE, "is no language model"), (wordlist.FILE, "is no gzipped UTF-8 text")],
 )
 def test_a_broken_file_keeps_a_bundle_from_being_served(rich: Bundle, file: str, says: str) -> None:
     (rich.path / file).write_bytes(b"broken")

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recognizer import lexicon
+from recognizer import lexicon, wordlist
 from recognizer.alphabet import Alphabet
 from recognizer.beam import prefix_beam
 from recognizer.errors import BundleError
 from recognizer.lexicon import Lexicon, LexiconGuide
+from recognizer.wordlist import Block
 
 ALPHABET = Alphabet(" ',.0123456789ABEHNTabehnté", blank=0)
 WORDS = {"a": 10, "an": 5, "the": 20, "then": 5, "été": 2}
@@ -23,7 +24,7 @@ WEIGHT, ESCAPE = 0.5, 4.0
 
 
 def guide(words: dict[str, int] = WORDS) -> LexiconGuide:
-    return LexiconGuide(Lexicon(words.items(), ALPHABET), weight=WEIGHT, escape=ESCAPE)
+    return LexiconGuide(Lexicon.of(words, ALPHABET), weight=WEIGHT, escape=ESCAPE)
 
 
 def cost(text: str, words: dict[str, int] = WORDS) -> float:
@@ -89,28 +90,57 @@ def test_pieces_are_runs_of_letters_in_lower_case() -> None:
 
 
 def test_words_are_read_as_written_and_the_same_words_make_the_same_bytes(tmp_path: Path) -> None:
-    lexicon.write(WORDS, tmp_path / "one.gz")
-    lexicon.write(dict(reversed(WORDS.items())), tmp_path / "two.gz")
-    assert dict(lexicon.read(tmp_path / "one.gz")) == WORDS
+    wordlist.write(WORDS, tmp_path / "one.gz")
+    wordlist.write(dict(reversed(WORDS.items())), tmp_path / "two.gz")
+    assert dict(wordlist.read(tmp_path / "one.gz")) == WORDS
     assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
 
 
-def test_a_lexicon_is_opened_without_all_its_words_in_memory(tmp_path: Path) -> None:
+def test_a_lexicon_is_opened_without_all_its_words_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     letters = "abehnté"
     words = {"".join(each): 1 + number for number, each in enumerate(product(letters, repeat=5))}
-    lexicon.write(words, tmp_path / "words.gz")
+    wordlist.write(words, tmp_path / "words.gz")
+    monkeypatch.setattr(wordlist, "AT_ONCE", 5000)
     before = sys.getallocatedblocks()
-    most = 0
+    most = blocks = 0
 
-    def watched() -> Iterator[tuple[str, int]]:
-        nonlocal most
-        for pair in lexicon.read(tmp_path / "words.gz"):
-            yield pair
+    def watched() -> Iterator[Block]:
+        nonlocal blocks, most
+        for block in wordlist.blocks(tmp_path / "words.gz"):
+            blocks += 1
+            yield block
             most = max(most, sys.getallocatedblocks() - before)
 
     opened = Lexicon(watched(), ALPHABET)
+    assert blocks > 10
     assert opened.mass(opened.start) == sum(words.values())
     assert most < len(words) / 10  # objects of Python
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 30, 10**6])
+def test_words_are_the_same_however_many_are_looked_at_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    words = {**WORDS, "b" * 24: 123_456_789_012, "b" * 25: 7, "ähn": 3, "œuf": 40, "ab": 100}
+    wordlist.write(words, tmp_path / "words.gz")
+    monkeypatch.setattr(wordlist, "AT_ONCE", at_once)
+    assert dict(wordlist.read(tmp_path / "words.gz")) == words
+    opened = Lexicon.load(tmp_path / "words.gz", ALPHABET)
+    # ä, œ are not in the alphabet, and a word is too long
+    assert opened.mass(opened.start) == WHOLE + 123_456_789_012 + 100
+
+
+def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
+    (tmp_path / "words.gz").write_bytes(gzip.compress(b"the\t5\nan\t12"))
+    assert dict(wordlist.read(tmp_path / "words.gz")) == {"the": 5, "an": 12}
+
+
+def test_a_lexicon_may_be_empty_where_it_is_in_no_file() -> None:
+    assert cost("the", {}) == pytest.approx(ESCAPE)
+    with pytest.raises(ValueError, match="lower case"):
+        Lexicon.of({"The": 3}, ALPHABET)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +151,16 @@ def test_a_lexicon_is_opened_without_all_its_words_in_memory(tmp_path: Path) -> 
         ("a\t1\nthe\tmany\n", "line 2"),
         ("the\t0\n", "line 1"),
         ("don't\t3\n", "line 1"),
+        ("a\t1\nan\t2\nthe\t\n", "line 3: 'the.t' is no word"),
+        ("a\t1\nan\t2\tthe\t2\n", "line 2"),
+        ("a\t1\nan\n\tthe\t2\n", "line 2: 'an' is no word"),
+        ("a\t1\n\nan\t2\n", "line 2: '' is no word"),
+        ("a\t1\n\t3\n", "line 2"),
+        ("a\t1\nan\t00\n", "line 2"),
+        ("a\t1\nan\t\u0663\n", "line 2"),
+        ("a\t1\nan \t3\n", "line 2"),
+        ("\n", "line 1: '' is no word"),
+        ("a\t1\n\u01c5\t3\n", "lower case"),
         ("The\t3\n", "lower case"),
         ("a\t1\nthe\t5\nan\t1\nthe\t2\n", "has 'the' more than once"),
     ],
@@ -138,10 +178,10 @@ def test_what_is_no_lexicon_is_refused(tmp_path: Path, text: str, says: str) -> 
 def test_a_damaged_file_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "words.gz").write_bytes(data)
     with pytest.raises(BundleError, match=r"words\.gz"):
-        list(lexicon.read(tmp_path / "words.gz"))
+        list(wordlist.read(tmp_path / "words.gz"))
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "words.gz").write_bytes(gzip.compress(b"a" * (lexicon.MOST_BYTES + 1)))
+    (tmp_path / "words.gz").write_bytes(gzip.compress(b"a" * (wordlist.MOST_BYTES + 1)))
     with pytest.raises(BundleError, match="unpacks to more"):
-        list(lexicon.read(tmp_path / "words.gz"))
+        list(wordlist.read(tmp_path / "words.gz"))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from recognizer import language, lexicon
+from recognizer import language, wordlist
 from recognizer.alphabet import Alphabet
 from recognizer.bundle import Bundle
 from recognizer.manifest import Language
@@ -79,7 +79,7 @@ def test_what_is_known_of_texts_travels_with_the_bundle(exported: Bundle, tmp_pa
         linguistics=Linguistics(estimate(["a line of text"], order=3), {"line": 1}, "one line"),
     )
     bundle = enriched(exported, decoding, tmp_path / "bundle", card="# Another card")
-    assert {language.FILE, lexicon.FILE} <= set(bundle.manifest.files)
+    assert {language.FILE, wordlist.FILE} <= set(bundle.manifest.files)
     assert bundle.manifest.temperature == 2.0
     assert bundle.manifest.language == decoding.language
     assert (bundle.path / "MODEL_CARD.md").read_text() == "# Another card"

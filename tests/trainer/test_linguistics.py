@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bundles import make_bundle
-from recognizer import language, lexicon
+from recognizer import language, lexicon, wordlist
 from recognizer.alphabet import Alphabet
 from recognizer.bundle import Bundle
 from recognizer.decode import LogProbs, soften
@@ -60,7 +60,7 @@ def lines() -> list[Line]:
 def test_tuned_weights_read_better_than_none() -> None:
     plain = Language(file="x", weight=0.0, bonus=0.0)
     model = LanguageModel(small().ngrams, ALPHABET)
-    words_ = Lexicon(small().words.items(), ALPHABET)
+    words_ = Lexicon.of(small().words, ALPHABET)
     without = guided_scores(beam_guide(model, plain), ALPHABET, lines())
     found, lexical = tune(small(), ALPHABET, lines())
     with_model = guided_scores(beam_guide(model, found), ALPHABET, lines())
@@ -69,7 +69,7 @@ def test_tuned_weights_read_better_than_none() -> None:
     assert with_model.wer < 0.8 * without.wer
     assert with_words.wer < 0.8 * without.wer
     assert with_model.cer < without.cer
-    assert (found.file, lexical.file) == (language.FILE, lexicon.FILE)
+    assert (found.file, lexical.file) == (language.FILE, wordlist.FILE)
 
 
 def test_training_texts_and_frequencies_make_both(
@@ -85,7 +85,7 @@ def test_training_texts_and_frequencies_make_both(
     assert {"callitris", "rhomboidea", "the", "dans"} <= set(made.words)
     assert made.words["callitris"] > made.words["rhomboidea"]
     made.save(tmp_path)
-    assert dict(lexicon.read(tmp_path / lexicon.FILE)) == made.words
+    assert dict(wordlist.read(tmp_path / wordlist.FILE)) == made.words
     model = LanguageModel(Ngrams.load(tmp_path / language.FILE), Alphabet(" Calitrs"))
     encode = Alphabet(" Calitrs").encode
     assert model.score(encode("Callitris")) > model.score(encode("Ciltlrias"))
@@ -104,7 +104,7 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     decoding = Decoding(
         temperature=1.5,
         language=Language(file=language.FILE, weight=0.3, bonus=0.5),
-        lexicon=Words(file=lexicon.FILE, weight=0.1, escape=2.0, language_weight=0.3, bonus=0.5),
+        lexicon=Words(file=wordlist.FILE, weight=0.1, escape=2.0, language_weight=0.3, bonus=0.5),
         calibration={"beam": Calibration(right=0.5, wrong=0.5, offset=-0.1)},
         linguistics=Linguistics(estimate(["aa a", "a aaa"], order=3), {"aa": 3, "a": 5}, "bars"),
     )
@@ -112,7 +112,7 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def test_an_enriched_bundle_offers_every_decoder(rich: Bundle) -> None:
-    assert {language.FILE, lexicon.FILE} <= set(rich.manifest.files)
+    assert {language.FILE, wordlist.FILE} <= set(rich.manifest.files)
     assert Recognizer.load(rich.path).decoders == ("greedy", "beam", "lexicon")
     assert rich.manifest.temperature == 1.5
 
@@ -120,5 +120,5 @@ def test_an_enriched_bundle_offers_every_decoder(rich: Bundle) -> None:
 def test_an_enriched_bundle_can_be_enriched_anew(rich: Bundle, tmp_path: Path) -> None:
     bare = enriched(rich, Decoding(), tmp_path / "bare")
     assert language.FILE not in bare.manifest.files
-    assert not (bare.path / lexicon.FILE).exists()
+    assert not (bare.path / wordlist.FILE).exists()
     assert Recognizer.load(bare.path).decoders == ("greedy", "beam")

@@ -14,11 +14,11 @@ from recognizer.bundle import Bundle, seal
 from recognizer.decode import LogProbs
 from recognizer.errors import ImageError
 from recognizer.language import FILE as LANGUAGE
-from recognizer.lexicon import FILE as LEXICON
 from recognizer.manifest import CARD, DECODERS, Calibration, Decoder, Language, Manifest, Words
 from recognizer.prepare import Prepared, prepare
 from recognizer.reading import Reading
 from recognizer.recognizer import Recognizer
+from recognizer.wordlist import FILE as LEXICON
 from trainer.cores import limited
 from trainer.datasets.base import Sample
 from trainer.decoding import tuning

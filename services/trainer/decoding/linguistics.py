@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recognizer import language, lexicon
+from recognizer import language, lexicon, wordlist
 from recognizer.alphabet import normalise
 from recognizer.bundle import Bundle
 from recognizer.language import Ngrams
@@ -63,14 +63,14 @@ class Linguistics:
             raise ValueError(f"{bundle.path} has no language model or no lexicon")
         return cls(
             Ngrams.load(bundle.path / manifest.language.file),
-            dict(lexicon.read(bundle.path / manifest.lexicon.file)),
+            dict(wordlist.read(bundle.path / manifest.lexicon.file)),
             "what the version before was made from, whose they were",
         )
 
     def save(self, folder: Path) -> None:
         """Write both files of a bundle."""
         self.ngrams.save(folder / language.FILE)
-        lexicon.write(self.words, folder / lexicon.FILE)
+        wordlist.write(self.words, folder / wordlist.FILE)
 
 
 def texts_of(datasets: Iterable[Dataset]) -> list[str]:
@@ -95,5 +95,5 @@ def _lexicon(texts: Sequence[str], languages: Sequence[str]) -> dict[str, int]:
         for word, frequency in found.items():
             for piece in lexicon.pieces(normalise(word)):
                 share[piece] += (1 - OWN_SHARE) / len(languages) * frequency / whole
-    ranked = sorted(share.items(), key=lambda item: (-item[1], item[0]))[: lexicon.MOST_WORDS]
+    ranked = sorted(share.items(), key=lambda item: (-item[1], item[0]))[: wordlist.MOST_WORDS]
     return {word: max(1, round(WHOLE * each)) for word, each in ranked}

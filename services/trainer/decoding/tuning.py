@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from recognizer import language, lexicon
+from recognizer import language, wordlist
 from recognizer.alphabet import Alphabet
 from recognizer.beam import Guide, guided
 from recognizer.decode import LogProbs
@@ -22,7 +22,7 @@ Line = tuple[str, LogProbs]
 
 
 FIRST_LANGUAGE = Language(file=language.FILE, weight=0.4, bonus=1.0)
-FIRST_WORDS = Words(file=lexicon.FILE, weight=0.2, escape=4.0, language_weight=0.4, bonus=1.0)
+FIRST_WORDS = Words(file=wordlist.FILE, weight=0.2, escape=4.0, language_weight=0.4, bonus=1.0)
 
 LANGUAGE_GRID = {"weight": (0.25, 0.4, 0.5, 0.65, 0.8), "bonus": (0.5, 1.0, 1.5, 2.0, 2.5)}
 WORDS_GRID = {
@@ -41,7 +41,7 @@ def tune(
     One weight at a time, the others kept: decoding takes long, and the lowest point is flat.
     """
     model = LanguageModel(linguistics.ngrams, alphabet)
-    words = Lexicon(linguistics.words.items(), alphabet)
+    words = Lexicon.of(linguistics.words, alphabet)
     lines = lines[:LINES]
 
     def cost(guide: Guide) -> float:
@@ -68,7 +68,7 @@ def cost(
 ) -> float:
     """CER and WER, added up, that the lexicon decoder has with weights, on the same lines."""
     model = LanguageModel(linguistics.ngrams, alphabet)
-    guide = lexicon_guide(model, Lexicon(linguistics.words.items(), alphabet), words)
+    guide = lexicon_guide(model, Lexicon.of(linguistics.words, alphabet), words)
     found = guided_scores(guide, alphabet, lines[:LINES])
     return found.cer + found.wer
 
