@@ -127,6 +127,8 @@ async def test_what_was_accepted_is_finished_when_the_service_is_stopped(api: Ap
         if answer.status_code == 503:
             assert answer.json()["type"] == "urn:handwriting:problem:stopping"
     assert await asyncio.to_thread(api.process.wait, 20) in (0, -signal.SIGTERM)
+    read = sum(answer.status_code == 200 for answer in answers)
+    assert api.log.read_text().count('"path": "/predict"') == read  # the last ones, too
 
 
 def test_a_second_signal_ends_it_at_once(api: Api) -> None:
