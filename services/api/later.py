@@ -7,6 +7,7 @@ one timer, for the oldest, does for all.
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from types import TracebackType
 
 
@@ -15,7 +16,7 @@ class Later:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._due: dict[object, tuple[float, Callable[[], None]]] = {}
+        self._due: dict[object, tuple[float, Callable[[], None], Context]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -25,7 +26,7 @@ class Later:
         if loop is not self._loop:
             self._loop, self._timer, self._due = loop, None, {}
         key = object()
-        self._due[key] = loop.time() + self.seconds, function
+        self._due[key] = loop.time() + self.seconds, function, copy_context()
         if self._timer is None:
             self._timer = loop.call_later(self.seconds, self._look)
         return key
@@ -40,12 +41,16 @@ class Later:
         self._timer = None
         now = self._loop.time()
         while self._due:
-            key, (until, function) = next(iter(self._due.items()))
+            key, (until, function, context) = next(iter(self._due.items()))
             if until > now:
                 self._timer = self._loop.call_at(until, self._look)
                 return
             del self._due[key]
-            function()
+            try:
+                context.run(function)
+            except Exception as error:  # no trouble of the others
+                told = {"message": "a time limit could not be applied", "exception": error}
+                self._loop.call_exception_handler(told)
 
 
 class Within:

@@ -3,6 +3,7 @@
 import logging
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -23,7 +24,7 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.MaybeTimeStamper(fmt="iso", utc=True),  # of some it is given
     ]
     rendered: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -37,6 +38,11 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
         cache_logger_on_first_use=False,
     )
     _configure_library(level, shared, rendered)
+
+
+def written(when: float) -> str:
+    """Seconds of `time.time` as the `timestamp` of a line."""
+    return datetime.fromtimestamp(when, UTC).isoformat().replace("+00:00", "Z")
 
 
 class _Lines:

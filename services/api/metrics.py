@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
+import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -21,6 +22,8 @@ from prometheus_client.registry import Collector
 from api.noted import Histogram, Noted, Series
 from api.schemas import ModelName
 from recognizer.reading import Reading
+
+log = structlog.get_logger(__name__)
 
 STAGE_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -166,22 +169,33 @@ class Metrics:
         for histogram, amounts in self._noted.take().items():
             histogram.observe_all(amounts)
         for labels, seconds in self._answered.take().items():
+            self._count_answers(labels, seconds)
+        self._queue_images.set(self.inside)
+
+    def _count_answers(self, labels: Answered, seconds: Sequence[float]) -> None:
+        try:
             self._requests.labels(*labels).inc(len(seconds))
             self._request_seconds.labels(*labels).observe_all(seconds)
-        self._queue_images.set(self.inside)
+        except OSError as error:  # such are the first, and the disk has no room for their numbers
+            log.error("requests not counted", labels=labels, error=str(error))
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[None]:
         """Count every now and then, for the other workers to tell."""
         task = asyncio.create_task(self._count_on())
-        yield
-        task.cancel()
-        self.count()
+        try:
+            yield
+        finally:
+            task.cancel()
+            self.count()
 
     async def _count_on(self) -> None:
         while True:
             await asyncio.sleep(SECONDS_BETWEEN_COUNTS)
-            self.count()
+            try:
+                self.count()
+            except Exception:  # what comes later is counted
+                log.exception("numbers not counted")
 
     def serves(self, name: ModelName) -> None:
         self.model.info(name.model_dump())

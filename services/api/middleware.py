@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import logs
 from api.errors import TooManyBytesError, answer
 from api.later import Later, Within
 from api.metrics import Metrics
@@ -59,13 +60,22 @@ class Telemetry:
         self._app = app
         self._metrics = metrics
         self._paths = paths
-        self._lines: list[tuple[Scope, int, float]] = []
+        self._lines: list[tuple[Scope, int, float, float]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = False
         self._log = log.bind()  # else structlog makes a logger anew for each line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                # no timer comes any more, though perhaps the ends of requests that were cut off
+                self._ended = True
+                self._write()
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            self._write()  # where that was the application's life, no timer comes any more
             return
         started = time.perf_counter()
         request_id = _given_id(scope) or _new_id()
@@ -97,13 +107,17 @@ class Telemetry:
         unrouted = path if path in self._paths else "unknown"
         route = getattr(scope.get("route"), "path", unrouted)
         self._metrics.answered(scope["method"], route, status, seconds)
-        if not self._lines:
-            asyncio.get_running_loop().call_later(LOG_SECONDS, self._write)
-        self._lines.append((scope, status, seconds))
+        loop = asyncio.get_running_loop()
+        if not self._lines or loop is not self._loop:
+            self._loop = loop
+            loop.call_later(LOG_SECONDS, self._write)
+        self._lines.append((scope, status, seconds, time.time()))
+        if self._ended:
+            self._write()
 
     def _write(self) -> None:
         lines, self._lines = self._lines, []
-        for scope, status, seconds in lines:
+        for scope, status, seconds, when in lines:
             path, state = path_of(scope), scope["state"]
             # under overload a line for each refusal would cost more than the refusal
             quiet = path in _PROBES or "refused" in state
@@ -116,6 +130,7 @@ class Telemetry:
                 status=status,
                 ms=round(seconds * 1000, 1),
                 model_version=state.get("model_version"),
+                timestamp=logs.written(when),
                 **({"key": state["key"]} if "key" in state else {}),
             )
 

@@ -142,7 +142,8 @@ def _warm_up(recognizer: Recognizer) -> None:
     """Read nothing at every narrow width once, so that no request pays for the first time.
 
     That is a millisecond or two, whatever the width: of a wide one it is a small part, and to read
-    all of those would be most of what it takes to open a version.
+    all of those would be most of what it takes to open a version. That the widest can be read at
+    all is among the checks of a bundle.
     """
     spec = recognizer.manifest.input
     for width in [each for each in spec.buckets if each <= NARROW] or spec.buckets[:1]:

@@ -217,15 +217,18 @@ class Stages:
     def _outcome(self, job: Job, log_probs: LogProbs) -> Outcome:
         try:
             read = self._read_of(job, log_probs)
+            self._count(job, read)
         except Exception as error:
             return error
+        return read
+
+    def _count(self, job: Job, read: Read) -> None:
         self._metrics.queue_seconds.observe(job.queue_seconds)
         self._metrics.prepare_seconds.observe(job.prepare_seconds)
         self._metrics.decode_seconds.observe(read.recognise_seconds - job.recognise_seconds)
         written = job.ready.ink.shape[0] * job.ready.scale * job.width
         ink_share = float(job.ready.ink.sum()) / written
         self._metrics.has_read(ink_share, read.lines[0].reading)
-        return read
 
     def _read_of(self, job: Job, log_probs: LogProbs) -> Read:
         began = perf_counter()

@@ -12,7 +12,7 @@ from recognizer import image
 from recognizer.errors import BundleError, ImageError
 from recognizer.image import Gray
 from recognizer.manifest import Golden
-from recognizer.prepare import prepare
+from recognizer.prepare import Prepared, prepare
 from recognizer.session import reason_of
 
 if TYPE_CHECKING:
@@ -46,11 +46,15 @@ def _read_as_expected(recognizer: "Recognizer", golden: Golden) -> Gray:
 
 
 def _reads_in_every_way(recognizer: "Recognizer", gray: Gray) -> None:
-    """As requests have it: in a batch, with each decoder, and after lines were looked for."""
+    """As requests have it: in a batch, of any width, with each decoder, after a look for lines."""
     bundle, manifest = recognizer.bundle, recognizer.manifest
     ready = prepare(gray, manifest.input)
     with _blaming(bundle.network, "two images at a time"):
         log_probs, _ = recognizer.infer([ready, ready])
+    spec = manifest.input
+    widest = np.zeros((spec.height, spec.buckets[-1]), np.float32)
+    with _blaming(bundle.network, "the widest image"):
+        recognizer.infer([Prepared(widest, scale=1.0, left=spec.margin)])
     texts = {"beam": manifest.language, "lexicon": manifest.lexicon}
     for decoder in recognizer.decoders:
         known = texts.get(decoder)

@@ -53,7 +53,13 @@ def placed(reading: Reading, found: FoundLine | None, width: int, height: int) -
 
 
 def rounded(confidence: float) -> float:
-    """A confidence as it is told: float32 probabilities can sum to a hair above 1."""
+    """A confidence as it is told: float32 probabilities can sum to a hair above 1.
+
+    Raises:
+        ValueError: it is no number; a network that gives none reads nothing.
+    """
+    if math.isnan(confidence):
+        raise ValueError("the confidence is not a number")
     return round(min(max(confidence, 0.0), 1.0), 4)
 
 

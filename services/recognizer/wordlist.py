@@ -20,6 +20,9 @@ from recognizer.errors import BundleError
 FILE = "lexicon.txt.gz"
 MOST_WORDS = 500_000
 MOST_BYTES = 32 * MOST_WORDS
+LONGEST_LINE = 1000
+MOST_DIGITS = 15
+"""Of a count, which is kept as a float."""
 AT_ONCE = 1 << 16
 """Characters that are looked at together, at least: what that takes is given back."""
 
@@ -89,7 +92,10 @@ def blocks(file: Path) -> Iterator[Block]:
         text += "\n"
     number = begin = 0
     while begin < len(text):
-        end = text.index("\n", min(begin + AT_ONCE, len(text) - 1)) + 1
+        most = min(begin + AT_ONCE, len(text) - 1)
+        end = text.find("\n", most, most + LONGEST_LINE) + 1
+        if not end:
+            raise BundleError(file, f"has a line of more than {LONGEST_LINE} characters")
         lines = text[begin:end]
         block = _block(lines)
         if block is None:
@@ -121,13 +127,16 @@ def _block(lines: str) -> Block | None:
     codes = np.frombuffer(lines.encode("utf-32-le"), "<u4")
     tabs, ends = np.flatnonzero(codes == ord("\t")), np.flatnonzero(codes == ord("\n"))
     starts = np.concatenate([[0], ends + 1])[:-1]
-    if len(tabs) != len(ends) or (tabs <= starts).any() or (ends <= tabs + 1).any():
+    if len(tabs) != len(ends) or (tabs <= starts).any():
+        return None
+    digits = ends - tabs - 1
+    if ((digits < 1) | (digits > MOST_DIGITS)).any():
         return None
     block = Block(codes, starts, tabs, ends)
     letters, _, _ = block.letters()
-    digits, _, _ = block.digits()
+    numerals, _, _ = block.digits()
     good = all(_is_lower(chr(code)) for code in np.unique(letters))
-    good = good and bool(((digits >= ord("0")) & (digits <= ord("9"))).all())
+    good = good and bool(((numerals >= ord("0")) & (numerals <= ord("9"))).all())
     return block if good and (block.counts >= 1).all() else None
 
 
@@ -136,7 +145,8 @@ def _fault(lines: str, first: int) -> tuple[str, str]:
     for number, line in enumerate(lines.removesuffix("\n").split("\n"), first):
         word, _, count = line.partition("\t")
         where = f"line {number}"
-        if not (word.isalpha() and count.isascii() and count.isdecimal() and count.strip("0")):
+        number_good = count.isascii() and count.isdecimal() and count.strip("0")
+        if not (word.isalpha() and number_good and len(count) <= MOST_DIGITS):
             return f"{line[:40]!r} is no word, tab and count", where
         if not all(map(_is_lower, word)):
             return f"{word!r} must be lower case", where

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextvars import ContextVar
 
 import pytest
 
@@ -50,6 +51,34 @@ async def test_one_timer_does_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(100):
         later.cancel(later.call(lambda: None))
     assert len(set_timers) == 1
+
+
+async def test_what_one_raises_keeps_no_other_from_its_time() -> None:
+    later, called, told = Later(0.02), list[int](), list[str]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, each: told.append(each["message"]))
+
+    def wrong() -> None:
+        raise ValueError("mine")
+
+    later.call(wrong)
+    later.call(lambda: called.append(1))
+    await asyncio.sleep(0.06)
+    later.call(lambda: called.append(2))
+    await asyncio.sleep(0.06)
+    assert called == [1, 2]
+    assert len(told) == 1
+
+
+async def test_each_is_called_in_its_own_context() -> None:
+    name, later, called = ContextVar[str]("name"), Later(0.02), list[str]()
+
+    async def call(mine: str) -> None:
+        name.set(mine)
+        later.call(lambda: called.append(name.get()))
+
+    await asyncio.gather(*(asyncio.create_task(call(each)) for each in "ab"))
+    await asyncio.sleep(0.06)
+    assert called == ["a", "b"]
 
 
 def test_it_is_for_one_event_loop_after_another() -> None:

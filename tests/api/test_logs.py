@@ -1,9 +1,19 @@
 """Lines of the log."""
 
+import asyncio
+import json
+from datetime import UTC, datetime
+
+import httpx
 import pytest
 import structlog
+from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from api import logs
+from api.metrics import Metrics
+from api.middleware import LOG_SECONDS, Telemetry
+from calls import logged
 
 
 def test_a_terminal_is_told_nothing_by_a_path(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -17,3 +27,43 @@ def test_a_terminal_is_told_nothing_by_a_path(capsysbinary: pytest.CaptureFixtur
     assert b"\x1b[2J" not in written
     assert b"/\\x1b[2J\\x07" in written
     assert "b\u00e9e".encode() in written
+
+
+async def test_requests_that_are_cut_off_have_their_lines_too() -> None:
+    ended, hanging = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await ended.wait()
+            return
+        try:
+            await hanging.wait()
+        finally:
+            await asyncio.sleep(0)  # a page has other tasks to wait for
+
+    async def nothing(*_: object) -> None:
+        raise AssertionError("nobody is there")
+
+    with capture_logs() as lines:
+        telemetry = Telemetry(app, Metrics(), frozenset())
+        life = asyncio.create_task(telemetry({"type": "lifespan"}, nothing, nothing))
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        request = asyncio.create_task(telemetry(scope, nothing, nothing))
+        await asyncio.sleep(0.01)
+        life.cancel()  # as where a second signal comes
+        request.cancel()
+        await asyncio.gather(life, request, return_exceptions=True)
+    assert [line["path"] for line in lines] == ["/"]
+
+
+async def test_a_line_tells_when_its_request_was_answered(
+    client: httpx.AsyncClient, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("INFO", "json")
+    await client.get("/model")
+    after = datetime.now(UTC)
+    await logged()
+    found = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    (line,) = [line for line in found if line["logger"] == "api.access"]
+    assert line["timestamp"].endswith("Z")
+    assert 0 <= (after - datetime.fromisoformat(line["timestamp"])).total_seconds() < LOG_SECONDS

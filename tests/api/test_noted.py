@@ -1,6 +1,8 @@
 """Numbers that are counted some time after they were noted."""
 
 import asyncio
+import errno
+import os
 import threading
 
 import pytest
@@ -74,3 +76,35 @@ async def test_others_need_not_ask_for_what_is_counted(monkeypatch: pytest.Monke
         metrics.batch_images.observe(4)
         metrics.inside = 0
     assert (batches(), inside()) == (2, 0)  # the last ones when it ends
+
+
+async def test_numbers_that_find_no_room_are_no_end_of_counting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_COUNTS", 0.01)
+    metrics = Metrics()
+    counter = metrics._requests
+    labels = counter.labels
+
+    def full(method: str, *others: str) -> object:
+        if method == "ODD":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return labels(method, *others)
+
+    monkeypatch.setattr(counter, "labels", full)
+    take = metrics._noted.take
+    monkeypatch.setattr(metrics._noted, "take", lambda: 1 / 0)
+
+    def asked() -> float | None:
+        names = {"method": "GET", "route": "/model", "status": "200"}
+        return metrics.registry.get_sample_value("handwriting_requests_total", names)
+
+    async with metrics.counting():
+        metrics.answered("ODD", "/model", 405, 0.1)
+        metrics.answered("GET", "/model", 200, 0.1)
+        await asyncio.sleep(0.05)
+        assert asked() is None
+        monkeypatch.setattr(metrics._noted, "take", take)
+        async with asyncio.timeout(20):
+            while asked() != 1:
+                await asyncio.sleep(0.005)

@@ -14,8 +14,10 @@ from bundles import bars, damage, make_bundle
 from recognizer import language, wordlist
 from recognizer.beam import Scores, State
 from recognizer.bundle import Bundle, digest, read_manifest, seal
+from recognizer.decode import LogProbs
 from recognizer.errors import BundleError
 from recognizer.manifest import NAME, NETWORK, Decoder
+from recognizer.prepare import Prepared
 from recognizer.recognizer import Recognizer
 from rich_bundles import make_rich_bundle
 
@@ -292,6 +294,20 @@ def test_network_of_one_image_at_a_time(made: Path) -> None:
     onnx.save(network, made / NETWORK)
     seal(made, read_manifest(made / NAME))
     with pytest.raises(BundleError, match="fails on two images at a time") as raised:
+        Recognizer.load(made)
+    assert raised.value.file == str(made / NETWORK)
+
+
+def test_network_that_fails_on_wide_images(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    infer, widest = Recognizer.infer, read_manifest(made / NAME).input.buckets[-1]
+
+    def limited(self: Recognizer, prepared: Sequence[Prepared], **how: bool) -> list[LogProbs]:
+        if any(each.ink.shape[1] == widest for each in prepared):
+            raise RuntimeError("no positions beyond")
+        return infer(self, prepared, **how)
+
+    monkeypatch.setattr(Recognizer, "infer", limited)
+    with pytest.raises(BundleError, match="fails on the widest image: no positions") as raised:
         Recognizer.load(made)
     assert raised.value.file == str(made / NETWORK)
 
