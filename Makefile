@@ -11,6 +11,9 @@ SPARK := $(if $(shell command -v java 2>/dev/null),$(VENV)/.spark)
 # 3.11 first: it is the version of the images and of CI.
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-compile
+# By all cores, where pip would use one. Not left to the first import: where Python is told to keep
+# nothing (PYTHONDONTWRITEBYTECODE), each process would compile all that it imports.
+COMPILE := $(PY) -m compileall -qq -j 0 $(VENV)/lib || true
 # Files of tests side by side: each process that runs some has an MLflow server of its own.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 WITH_ENV := $(if $(wildcard .env),$(PY) -m dotenv run --no-override --)
@@ -105,6 +108,7 @@ $(PY):
 $(RUNTIME): services/trainer/requirements.txt services/api/requirements.txt | $(PY) $(PATHS)
 	@echo "Installing the services' requirements into $(VENV): 2.9 GB, some minutes, once"
 	@$(PIP_INSTALL) -r services/trainer/requirements.txt -r services/api/requirements.txt
+	@$(COMPILE)
 	@touch $@
 
 # python -m trainer, wherever it is called
@@ -116,6 +120,7 @@ $(PATHS): | $(PY)
 $(RAY): services/trainer/requirements-ray.txt $(RUNTIME)
 	@echo "Installing Ray into $(VENV)"
 	@$(PIP_INSTALL) -r services/trainer/requirements-ray.txt
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.spark: services/trainer/requirements-spark.txt $(RUNTIME)
@@ -126,4 +131,5 @@ $(VENV)/.spark: services/trainer/requirements-spark.txt $(RUNTIME)
 $(DEV): requirements-dev.txt $(RUNTIME) $(RAY) $(SPARK)
 	@echo "Installing the development tools into $(VENV)"
 	@$(PIP_INSTALL) -r requirements-dev.txt
+	@$(COMPILE)
 	@touch $@
