@@ -28,7 +28,7 @@ def free_port() -> int:
         return port
 
 
-def wait(what: Callable[[], bool], seconds: float = 20) -> float:
+def wait(what: Callable[[], bool], seconds: float = 60) -> float:
     """Seconds until something is so."""
     began = time.monotonic()
     while not what():

@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import signal
 import threading
+from math import ceil
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
@@ -24,6 +25,7 @@ from recognizer.address import Address
 ANSWER_SECONDS = 60.0
 """The most that a question may take, the first one with the start of the process."""
 DOWNLOAD_SECONDS = 900.0
+SHORT_WAIT = 1.0
 
 
 class RemoteRegistry(Registry):
@@ -80,7 +82,7 @@ class RemoteRegistry(Registry):
                 ) from error
         try:
             pipe.send((question, arguments))
-            if not pipe.poll(seconds):
+            if not _answers(pipe, seconds):
                 self._end()
                 raise RegistryError(
                     f"The registry at {self.shown} has not answered within {seconds:.0f} s"
@@ -105,6 +107,12 @@ class RemoteRegistry(Registry):
         process.start()
         its.close()  # so that its end is noticed here
         return process, ours
+
+
+def _answers(pipe: Connection, seconds: float) -> bool:
+    """Wait for an answer, in short waits: time in which both processes were stopped, as in a
+    container that is paused, counts as one of them."""
+    return any(pipe.poll(min(SHORT_WAIT, seconds)) for _ in range(ceil(seconds / SHORT_WAIT)))
 
 
 def _answer(pipe: Connection, tracking_uri: str, address: Address) -> None:

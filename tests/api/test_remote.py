@@ -1,5 +1,7 @@
 """The process that asks the registry."""
 
+import multiprocessing
+import signal
 import socket
 import subprocess
 import sys
@@ -70,6 +72,36 @@ def test_a_registry_that_says_nothing_is_not_waited_for_for_ever(
             registry.resolve()
         assert time.monotonic() - began < 10
         assert registry._asked is None
+
+
+WAITS = """
+import sys
+from multiprocessing.connection import Connection
+from api.remote import _answers
+
+print("waits", flush=True)
+print(_answers(Connection(int(sys.argv[1])), 3.0))
+"""
+
+
+def test_time_in_which_it_was_stopped_is_not_waited() -> None:
+    """As in a container that is paused in the midst of a question."""
+    ours, its = multiprocessing.Pipe()
+    waits = subprocess.Popen(
+        [sys.executable, "-c", WAITS, str(its.fileno())],
+        env={"PYTHONPATH": str(SERVICES)},
+        pass_fds=[its.fileno()],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert waits.stdout
+    assert waits.stdout.readline() == "waits\n"
+    waits.send_signal(signal.SIGSTOP)
+    time.sleep(4)
+    waits.send_signal(signal.SIGCONT)
+    time.sleep(0.3)
+    ours.send("an answer")
+    assert waits.communicate(timeout=30)[0] == "True\n"
 
 
 PARENT = f"""
