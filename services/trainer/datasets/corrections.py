@@ -32,14 +32,14 @@ from trainer.datasets.base import (
     Split,
     unwrapped,
 )
-from trainer.datasets.page_files import share_of
+from trainer.datasets.hashed import split_of
 from trainer.datasets.page_sample import MAX_PIXELS
 
 log = logging.getLogger(__name__)
 
 NAME = "corrections"
 
-VAL_SHARE, TEST_SHARE = 0.2, 0.1
+VAL_SHARE = 0.2
 """Of the documents; there are few of them, and the gate needs some."""
 
 
@@ -83,7 +83,7 @@ class CorrectionsDataset:
         self._samples: dict[Split, list[Sample]] = {split: [] for split in SPLITS}
         for digest in sorted(images):
             found = images[digest]
-            self._samples[_split(found.document)] += self._cut(store, found)
+            self._samples[split_of(found.document, val_share=VAL_SHARE)] += self._cut(store, found)
         if not any(self._samples.values()):
             raise DatasetError(
                 f"There are no corrections in '{location}' yet. People save them on the page of "
@@ -149,11 +149,6 @@ def is_corrections(dataset: Dataset) -> bool:
 
 def _on_page(line: CorrectedLine) -> Line:
     return Line(tuple(line.polygon or corners(line.box)), tuple(line.baseline or ()))
-
-
-def _split(document: str) -> Split:
-    share = share_of(document)
-    return "val" if share < VAL_SHARE else "test" if share >= 1 - TEST_SHARE else "train"
 
 
 def _own_folder() -> Path:

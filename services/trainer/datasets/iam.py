@@ -4,7 +4,6 @@ U.-V. Marti and H. Bunke, "The IAM-database: an English sentence database for of
 handwriting recognition", International Journal on Document Analysis and Recognition, 2002.
 """
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Literal
 
 from recognizer.alphabet import normalise
 from trainer.datasets.base import SPLITS, DatasetError, FileSample, Level, Sample, Split
+from trainer.datasets.hashed import share_of
 from trainer.datasets.iam_layout import (
     FORM,
     LINE,
@@ -168,8 +168,8 @@ def _read_official(folder: Path) -> dict[str, Split]:
 
 
 def _hashed(document: str) -> Split:
-    digest = hashlib.sha256(document.encode()).digest()
-    share = int.from_bytes(digest[:8]) / 2**64
+    # in another order than that of `split_of`: older trainings were divided so
+    share = share_of(document)
     if share < _TRAIN_SHARE:
         return "train"
     return "val" if share < _TRAIN_SHARE + _VAL_SHARE else "test"

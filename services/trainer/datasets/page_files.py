@@ -1,6 +1,5 @@
 """What lies beside page files: their images, their splits, their licence."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from PIL import Image
 
 from trainer.datasets import licence
 from trainer.datasets.base import SPLITS, DatasetError, Split
+from trainer.datasets.hashed import share_of, split_of
 from trainer.datasets.page_layout import LayoutError
 
 INDEX = "pages.tsv"
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"})
 
-_VAL_SHARE, _TEST_SHARE = 0.1, 0.1
 _ORIENTATION = 0x0112  # EXIF
 
 
@@ -144,13 +143,7 @@ def split_documents(documents: Iterable[str]) -> Mapping[str, Split]:
     validate on, and of three or more one to test on: those nearest to it by their hash.
     """
     order = sorted(set(documents), key=share_of)
-    found: dict[str, Split] = {}
-    for document in order:
-        share = share_of(document)
-        if share < _VAL_SHARE:
-            found[document] = "val"
-        else:
-            found[document] = "test" if share >= 1 - _TEST_SHARE else "train"
+    found = {document: split_of(document) for document in order}
     if len(order) >= 2 and "val" not in found.values():
         found[order[0]] = "val"
     if len(order) >= 3 and "test" not in found.values():
@@ -158,12 +151,6 @@ def split_documents(documents: Iterable[str]) -> Mapping[str, Split]:
     if len(order) >= 2 and "train" not in found.values():
         found[order[len(order) // 2]] = "train"
     return found
-
-
-def share_of(document: str) -> float:
-    """A number from 0 to 1 that is always the same for a name."""
-    digest = hashlib.sha256(document.encode()).digest()
-    return int.from_bytes(digest[:8]) / 2**64
 
 
 def licence_of(folders: Iterable[Path], name: str) -> str:
