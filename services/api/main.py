@@ -1,8 +1,13 @@
 """`uvicorn api.main:app`: the application, composed of its parts."""
 
-from typing import Any
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import documentation, errors, logs, memory
 from api.board import Board
@@ -18,11 +23,42 @@ from api.service import Service
 from api.settings import Settings, load_settings
 
 
+class Application(FastAPI):
+    """FastAPI with middleware around it, not inside.
+
+    What is answered there, as most requests to read are, does not pass the layers that FastAPI,
+    Starlette and uvicorn put around every application.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._around: list[Callable[[ASGIApp], ASGIApp]] = []
+        self._outermost: ASGIApp | None = None
+
+    def surround(self, middleware: Callable[..., ASGIApp], **options: Any) -> None:
+        """Put one more around all that is there, before the first call."""
+        self._around.append(partial(middleware, **options))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        if self._outermost is None:
+            self._outermost = self._surrounded()
+        await self._outermost(scope, receive, send)
+
+    def _surrounded(self) -> ASGIApp:
+        # as uvicorn does by itself: redirects need the scheme by which a client came to a proxy
+        trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+        app = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, super().__call__), trusted))
+        for middleware in self._around:
+            app = middleware(app)
+        return app
+
+
 def create_app(
     settings: Settings | None = None,
     registry: Registry | None = None,
     board: Board | None = None,
-) -> FastAPI:
+) -> Application:
     """An application of its own: settings, numbers, model and watcher are its alone.
 
     `registry`, `board`: see `Service`.
@@ -31,7 +67,7 @@ def create_app(
     memory.give_back()
     logs.configure(settings.log_level, settings.log_format)
     service = Service(settings, registry, board)
-    app = FastAPI(
+    app = Application(
         title="Handwriting",
         description=DESCRIPTION,
         openapi_tags=TAGS,
@@ -44,21 +80,21 @@ def create_app(
     app.state.service = service
     errors.add_handlers(app)
     others = {"/predict/batch": settings.max_batch_bytes}
-    app.add_middleware(Direct, path=predict.PATH, function=predict.predict)
-    app.add_middleware(Heads)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes, paths=others)
+    app.surround(Direct, path=predict.PATH, function=predict.predict)
+    app.surround(Heads)
+    app.surround(BodyLimit, max_bytes=settings.max_upload_bytes, paths=others)
     limits = {
         (method, path): others.get(path, settings.max_upload_bytes) for method, path in IMAGES
     }
-    app.add_middleware(Door, admission=service.admission, takes=limits)
+    app.surround(Door, admission=service.admission, takes=limits)
     if settings.api_keys:
         also_open = frozenset({"/metrics"} if settings.metrics_open else ())
-        app.add_middleware(KeyCheck, keys=settings.api_keys, also_open=also_open)
+        app.surround(KeyCheck, keys=settings.api_keys, also_open=also_open)
         documentation.ask_for_keys(app, also_open)
-    app.add_middleware(Telemetry, metrics=service.metrics, paths=PATHS)
+    app.surround(Telemetry, metrics=service.metrics, paths=PATHS)
     if settings.cors_origins:
-        app.add_middleware(Cors, origins=settings.cors_origins)
-    app.add_middleware(SecurityHeaders)
+        app.surround(Cors, origins=settings.cors_origins)
+    app.surround(SecurityHeaders)
     for router in ROUTERS:
         if router is not predict_url.router or settings.image_url_hosts:
             app.include_router(router)

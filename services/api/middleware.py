@@ -7,7 +7,6 @@ import re
 import time
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -89,16 +88,17 @@ class Telemetry:
                 message["headers"] = [*message["headers"], (_REQUEST_ID, request_id.encode())]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, send_with_id)
-            except Exception as error:
-                log.exception("unexpected error")
-                if status:
-                    raise  # the answer has begun: all that is left is to break it off
-                await answer(error, Request(scope))(scope, receive, send_with_id)
-            finally:
-                self._answered(scope, status, time.perf_counter() - started)
+        # never taken away: the server runs each request in a context of its own
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:
+            log.exception("unexpected error")
+            if status:
+                raise  # the answer has begun: all that is left is to break it off
+            await answer(error, Request(scope))(scope, receive, send_with_id)
+        finally:
+            self._answered(scope, status, time.perf_counter() - started)
 
     def _answered(self, scope: Scope, status: int, seconds: float) -> None:
         """A line at once would keep the next request of the same client waiting, or another's."""
@@ -167,8 +167,9 @@ class BodyLimit:
         max_bytes = self._paths.get(path_of(scope), self._max_bytes)
         limit = body_limit(max_bytes)
         reason = f"The request is too large: at most {max_bytes} bytes of images are read here."
-        length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and int(length) > limit:
+        headers = scope["headers"]
+        length = next((value for name, value in headers if name == b"content-length"), b"")
+        if length.isdigit() and int(length) > limit:
             await answer(TooManyBytesError(reason), Request(scope))(scope, receive, send)
             return
         received = pieces = 0

@@ -103,6 +103,7 @@ def server_of(app: FastAPI, orders: Connection | None = None) -> Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # `Application` heeds them where it needs them
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     return Server(config, service.admission, settings.shutdown_seconds, orders)

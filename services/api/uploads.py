@@ -12,6 +12,8 @@ import anyio.to_thread
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from api.errors import ApiError, BadBase64Error, FieldError, TooManyBytesError, UnsupportedBodyError
 
@@ -73,16 +75,39 @@ async def one(request: Request, *, max_bytes: int) -> bytes:
     Raises:
         ApiError: no such field, several, or not an image file's bytes.
     """
-    file = lone_file(request.headers.get("content-type", ""), await request.body(), "image")
+    body = await _body(request)
+    file = lone_file(request.headers.get("content-type", ""), body, "image")
     if file is not None:
         if len(file) > max_bytes:
             raise _too_large(len(file), max_bytes)
         return file
-    async with _form(request, max_bytes) as form:
+    async with _form(_anew(request, body), max_bytes) as form:
         upload = await _upload(_only(form, "image"), max_bytes)
     if isinstance(upload.file, ApiError):
         raise upload.file
     return upload.file
+
+
+async def _body(request: Request) -> bytes:
+    """As `Request.body`, but for the generator, which takes longer than what it gives."""
+    pieces: list[bytes] = []
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _anew(request: Request, body: bytes) -> Request:
+    """A request whose body has not been read yet."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return Request(request.scope, receive)
 
 
 def lone_file(content_type: str, body: bytes, field: str) -> bytes | None:

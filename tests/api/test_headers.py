@@ -178,3 +178,16 @@ def test_a_server_in_earnest_has_no_banner(tmp_path: Path) -> None:
             answer = httpx.get(f"{server.uri}{path}", timeout=20)
             assert "server" not in answer.headers
             assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("proxy", "scheme"), [("127.0.0.1", "https"), ("203.0.113.7", "http")], ids=["own", "another"]
+)
+async def test_redirects_keep_the_scheme_that_a_trusted_proxy_tells(
+    app: FastAPI, proxy: str, scheme: str
+) -> None:
+    transport = httpx.ASGITransport(app, client=(proxy, 12345))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        moved = await client.get("/health/", headers={"X-Forwarded-Proto": "https"})
+    assert moved.status_code == 307
+    assert moved.headers["location"] == f"{scheme}://api/health"

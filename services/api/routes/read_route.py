@@ -64,10 +64,12 @@ class Direct:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive, send)
-        response: Response
         try:
-            found = await self._function(begun(request, asked))
-            response = Response(to_json(found), media_type="application/json")
+            body = to_json(await self._function(begun(request, asked)))
         except EXPECTED as error:
             response = await handle(request, error)
-        await response(scope, receive, send)
+            await response(scope, receive, send)
+            return
+        headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
