@@ -80,8 +80,9 @@ def compare(
 ) -> None:
     """Compare servers of one version on the same images; three quarters of an hour by default.
 
-    Each round measures every server under every load, one after another; the others are stopped
-    meanwhile. What is printed are medians over the rounds, and ratios to the limit.
+    Each round measures every server under every load, one after another and every other round
+    from the last to the first; the others are stopped meanwhile. What is printed are medians over
+    the rounds, and ratios to the limit.
     """
     with reported():
         if page:
@@ -101,25 +102,21 @@ def compare(
             bodies = {each.spec.name: _bodies(each, files) for each in servers}
             for number in range(rounds):
                 for case in cases:
-                    _note(
-                        record, number, LIMIT, case, limit.measure(files[case.kind], case, seconds)
-                    )
-                    for each in servers:
-                        spec = each.spec
-                        target = Target(
-                            each.url, spec.path, spec.content_type, bodies[spec.name][case.kind]
-                        )
+                    everyone: list[Limit | Running] = [limit, *servers]
+                    # what comes before leaves the machine hot, or another's memory in its caches
+                    for each in everyone if number % 2 == 0 else reversed(everyone):
+                        if isinstance(each, Limit):
+                            answers = each.measure(files[case.kind], case, seconds)
+                            _note(record, number, LIMIT, case, answers)
+                            continue
+                        name = each.spec.name
                         try:
-                            with each.awake():
-                                try:
-                                    answers = load(target, case.clients, seconds, WORK)
-                                finally:
-                                    settle(target)
+                            answers = _loaded(each, case, bodies[name][case.kind], seconds)
                         except Unavailable as error:
-                            record.left_out[f"{spec.name} ({case.name})"] = str(error)
-                            _tell(f"{spec.name}, {case.name}: {error}")
+                            record.left_out[f"{name} ({case.name})"] = str(error)
+                            _tell(f"{name}, {case.name}: {error}")
                         else:
-                            _note(record, number, spec.name, case, answers)
+                            _note(record, number, name, case, answers)
                 record.save(WORK / "rounds.json")
         picture = (page or WORK / "page.md").parent / PICTURE
         plot(record, picture)
@@ -284,6 +281,16 @@ def _case(text: str) -> Case:
         if each == kind and clients.isdecimal() and int(clients):
             return Case(each, int(clients))
     raise Problem(f"--load {text}: write KIND:CLIENTS, the kind one of {', '.join(KINDS)}.")
+
+
+def _loaded(server: Running, case: Case, bodies: Sequence[Path], seconds: float) -> Answers:
+    """How a server that was stopped answers a load. Raises `Unavailable`."""
+    target = Target(server.url, server.spec.path, server.spec.content_type, bodies)
+    with server.awake():
+        try:
+            return load(target, case.clients, seconds, WORK)
+        finally:
+            settle(target)
 
 
 def _note(record: Record, number: int, server: str, case: Case, answers: Answers) -> None:

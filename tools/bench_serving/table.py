@@ -13,7 +13,8 @@ def page_of(record: Record, picture: str | None = None) -> str:
     rounds = max((len(each) for each in record.rounds.values()), default=0)
     parts = [
         f"`{record.command}`, {record.date}, {record.machine}; medians of {rounds} rounds of "
-        f"{record.seconds:g} s, one server after another in each; load from {record.generator}.",
+        f"{record.seconds:g} s, one server after another in each, every other round from the last "
+        f"to the first; load from {record.generator}.",
         table(record),
     ]
     parts += [f"{name} is left out: {why}." for name, why in record.left_out.items()]
