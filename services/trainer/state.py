@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+RANDOM_WEIGHTS = "random weights"
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -40,7 +42,7 @@ class State:
     alphabet: str
     dataset: str
     """Digest of what is learnt from."""
-    origin: str = "random weights"
+    origin: str = RANDOM_WEIGHTS
     """What the weights were at first, in a few words."""
     sources: str = ""
     """What is learnt from, in a line."""
