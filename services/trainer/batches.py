@@ -89,7 +89,6 @@ class Pipeline:
         *,
         epoch: tuple[int, int] | None = None,
         augmentation: float = 1.0,
-        short_first: bool = False,
     ) -> Iterator[Batch]:
         """All samples once, in batches of one bucket each.
 
@@ -98,16 +97,12 @@ class Pipeline:
             epoch: seed and number of the epoch, which shuffle and augment; None keeps the
                 order and the images as they are.
             augmentation: share of its images that an epoch changes.
-            short_first: from short texts to long ones; those of one length stay shuffled.
         """
         if isinstance(samples, Mixture):
             samples = samples.draw(*(epoch or (0, 0)))
         order = np.arange(len(samples))
         if epoch is not None:
             order = np.random.default_rng(epoch).permutation(len(samples))
-        if short_first:
-            lengths = np.array([len(sample.text) for sample in samples])
-            order = order[np.argsort(lengths[order], kind="stable")]
         jobs = (
             _Job(
                 samples[int(index)],

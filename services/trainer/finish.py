@@ -24,7 +24,7 @@ from trainer.metrics import Scores
 from trainer.network import Crnn
 from trainer.quantize import Precision, faster
 from trainer.recipe import Recipe
-from trainer.state import RANDOM_WEIGHTS
+from trainer.transfer import NOTHING
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def finish(
             scores=scores,
             decoding=decoding,
             precision=precision,
-            inherited=_card(base) if start != RANDOM_WEIGHTS else "",
+            inherited=_card(base) if start != NOTHING else "",
         )
 
     path.parent.mkdir(parents=True, exist_ok=True)

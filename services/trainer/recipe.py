@@ -18,9 +18,6 @@ class Recipe:
     down by then. `patience` counts epochs without a better validation CER. `averaging` is the
     share of the averaged weights that a step leaves in place; 0 averages nothing. `augmentation` is
     the share of the training images that are changed; `dropout` of None is that of the size.
-    `curriculum` lets the first epoch from random weights go from short texts to long ones: what is
-    short costs little, and where its few characters stand is soon found (SortaGrad: Amodei et al.,
-    "Deep Speech 2", ICML 2016, section 3.2).
     """
 
     size: SizeName = "small"
@@ -36,7 +33,6 @@ class Recipe:
     seed: int = 1
     augmentation: float = 0.7
     dropout: float | None = None
-    curriculum: bool = True
     validation_limit: int = 1000
     precision: Precision = "float32"
 

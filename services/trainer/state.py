@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-RANDOM_WEIGHTS = "random weights"
-
 
 @dataclass(frozen=True)
 class Epoch:
@@ -42,7 +40,7 @@ class State:
     alphabet: str
     dataset: str
     """Digest of what is learnt from."""
-    origin: str = RANDOM_WEIGHTS
+    origin: str = "random weights"
     """What the weights were at first, in a few words."""
     sources: str = ""
     """What is learnt from, in a line."""

@@ -26,7 +26,7 @@ from trainer.optimizer import compile_model, recompile
 from trainer.recipe import Recipe
 from trainer.schedule import learning_rate
 from trainer.sizes import BLANK
-from trainer.state import RANDOM_WEIGHTS, Epoch, State
+from trainer.state import Epoch, State
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Training:
         *,
         resume: bool = False,
         start: Crnn | None = None,
-        origin: str = RANDOM_WEIGHTS,
+        origin: str = "random weights",
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Prepare a training.
@@ -203,13 +203,10 @@ class Training:
         return True
 
     def _stream(self, pipeline: Pipeline) -> Iterator[Batch]:
-        recipe, state = self.recipe, self.state
+        recipe = self.recipe
+        epoch = (recipe.seed, self.state.epoch)
         return pipeline.batches(
-            self.data.train,
-            recipe.batch_size,
-            epoch=(recipe.seed, state.epoch),
-            augmentation=recipe.augmentation,
-            short_first=recipe.curriculum and state.epoch == 0 and state.origin == RANDOM_WEIGHTS,
+            self.data.train, recipe.batch_size, epoch=epoch, augmentation=recipe.augmentation
         )
 
     def _first_fault(self, loss: float) -> None:

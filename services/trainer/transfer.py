@@ -9,11 +9,11 @@ from trainer.checkpoint import load_model
 from trainer.network import Crnn, build
 from trainer.recipe import Recipe
 from trainer.sizes import BLANK, SIZES, SizeName
-from trainer.state import RANDOM_WEIGHTS
 
 log = logging.getLogger(__name__)
 
 KERAS_MODEL = "model.keras"
+NOTHING = "random weights"
 HEADS = ("logits", "shortcut")
 
 
@@ -70,13 +70,13 @@ def start_from(base: Bundle | None, recipe: Recipe, alphabet: Alphabet) -> tuple
     None where there is no bundle, or one of another size.
     """
     if base is None:
-        return None, RANDOM_WEIGHTS
+        return None, NOTHING
     old = load_model(base.path / KERAS_MODEL)
     if not fits(old, recipe.size):
         log.warning(
             "%s is of another size than %s: starting from scratch", base.path.name, recipe.size
         )
-        return None, RANDOM_WEIGHTS
+        return None, NOTHING
     network = transfer(old, base.alphabet, recipe, alphabet)
     name = base.path.name
     return network, "the starter" if name == "starter" else f"the bundle {name}"

@@ -96,21 +96,6 @@ def test_epochs_differ_and_repeat(pipeline: Pipeline) -> None:
     assert not same(first, list(pipeline.batches(samples, 4, epoch=(2, 0))))
 
 
-def test_an_epoch_may_go_from_short_texts_to_long_ones(pipeline: Pipeline) -> None:
-    samples = scrawls(30, widths=(60,))
-    batches = list(pipeline.batches(samples, 5, epoch=(1, 0), short_first=True))
-    shown = [sample for batch in batches for sample in batch.samples]
-    lengths = [len(sample.text) for sample in shown]
-    assert lengths == sorted(lengths)
-    assert len(set(lengths)) == 3
-    assert sorted(sample.id for sample in shown) == sorted(sample.id for sample in samples)
-    again = [
-        s for b in pipeline.batches(samples, 5, epoch=(1, 1), short_first=True) for s in b.samples
-    ]
-    assert again != shown  # those of one length are shuffled
-    assert [len(sample.text) for sample in again] == lengths
-
-
 def test_an_epoch_may_leave_the_images_as_they_are(pipeline: Pipeline) -> None:
     samples = scrawls(6, widths=(60,))
     (plain,) = pipeline.batches(samples, 6)

@@ -492,30 +492,6 @@ def test_a_training_may_start_from_a_network(prepared: Callable[..., Any]) -> No
         np.testing.assert_array_equal(mine, its)
 
 
-@pytest.mark.parametrize(
-    ("curriculum", "origin", "sorted_epochs"),
-    [(True, "random weights", 1), (True, "starter", 0), (False, "random weights", 0)],
-)
-def test_the_first_epoch_from_random_weights_goes_from_short_to_long(
-    prepared: Callable[..., Any],
-    pipeline: Pipeline,
-    monkeypatch: pytest.MonkeyPatch,
-    curriculum: bool,
-    origin: str,
-    sorted_epochs: int,
-) -> None:
-    training = prepared(replace(RECIPE, epochs=2, curriculum=curriculum), origin=origin)
-    lengths: list[list[int]] = [[], []]
-
-    def learnt(ink: Any, targets: dict[str, Any]) -> float:
-        lengths[training.state.epoch] += targets["lengths"].tolist()
-        return 1.0
-
-    monkeypatch.setattr(training.model, "train_on_batch", learnt)
-    training.run(Journal(), pipeline)
-    assert [each == sorted(each) for each in lengths] == [sorted_epochs == 1, False]
-
-
 @pytest.mark.parametrize("batch_size", [1, 4, 16])
 def test_validation_does_not_depend_on_the_size_of_batches(
     pipeline: Pipeline, batch_size: int

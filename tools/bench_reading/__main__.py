@@ -140,8 +140,8 @@ def train(
     without: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also the last network without this: augmentation, averaging, curriculum, "
-            "muon, synthetic; repeat it."
+            help="Also the last network without this: augmentation, averaging, muon, synthetic; "
+            "repeat it."
         ),
     ] = None,
     plain: Annotated[

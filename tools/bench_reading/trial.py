@@ -31,7 +31,7 @@ from trainer.training import Data, Training
 
 NETWORKS = (tutorial.NAME, *SIZES)
 
-Ingredient = Literal["augmentation", "averaging", "curriculum", "muon", "synthetic"]
+Ingredient = Literal["augmentation", "averaging", "muon", "synthetic"]
 INGREDIENTS: tuple[Ingredient, ...] = get_args(Ingredient)
 ENDLESS = 1_000_000  # epochs: time alone ends a trial
 
@@ -40,8 +40,8 @@ ENDLESS = 1_000_000  # epochs: time alone ends a trial
 class Trial:
     """What to train, and how long.
 
-    `plain` trains as the tutorial does: no augmentation, no curriculum, batches of 64, Adam
-    at 1e-3 without weight decay. `without` leaves one ingredient out, to show what it gives.
+    `plain` trains as the tutorial does: no augmentation, batches of 64, Adam at 1e-3
+    without weight decay. `without` leaves one ingredient out, so that it shows what it gives.
     """
 
     network: str
@@ -91,8 +91,6 @@ class Trial:
             recipe = replace(recipe, augmentation=0.0)
         if self.without == "averaging":
             recipe = replace(recipe, averaging=0.0)
-        if self.without == "curriculum":
-            recipe = replace(recipe, curriculum=False)
         if self.without == "muon":
             recipe = replace(recipe, optimizer="adamw")
         if not self.plain:
@@ -105,7 +103,6 @@ class Trial:
             weight_decay=0.0,
             warmup=0.0,
             augmentation=0.0,
-            curriculum=False,
         )
 
     def settings(self) -> dict[str, Any]:
