@@ -103,7 +103,7 @@ def compare(
             for number in range(rounds):
                 for case in cases:
                     everyone: list[Limit | Running] = [limit, *servers]
-                    # what comes before leaves the machine hot, or another's memory in its caches
+                    # in case it matters what came right before
                     for each in everyone if number % 2 == 0 else reversed(everyone):
                         if isinstance(each, Limit):
                             answers = each.measure(files[case.kind], case, seconds)
