@@ -15,6 +15,9 @@ Labels = tuple[int, ...]
 
 NEVER = -np.inf
 
+TOGETHER = 64
+"""Steps that are softened at a time."""
+
 
 class Span(NamedTuple):
     """One written label: its time steps, `start` to before `stop`, and its probability."""
@@ -30,11 +33,14 @@ def soften(log_probs: LogProbs, temperature: float, *, without: int | None = Non
 
     Log-probabilities are logits up to a constant per step, so nothing else is needed.
     """
-    scaled = log_probs / np.float32(temperature)
+    softened: LogProbs = log_probs / np.float32(temperature)
     if without is not None:
-        scaled[:, without] = NEVER
-    top = scaled.max(axis=1, keepdims=True)
-    softened: LogProbs = scaled - top - np.log(np.exp(scaled - top).sum(axis=1, keepdims=True))
+        softened[:, without] = NEVER
+    # in place and some steps at a time: memory that is new to the process costs more than the sums
+    for first in range(0, len(softened), TOGETHER):
+        steps = softened[first : first + TOGETHER]
+        steps -= steps.max(axis=1, keepdims=True)
+        steps -= np.log(np.exp(steps).sum(axis=1, keepdims=True))
     return softened
 
 

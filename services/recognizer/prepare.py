@@ -51,7 +51,7 @@ def prepare(gray: Gray, spec: Input) -> Prepared:
     )
     bucket = bucket_of(columns + 2 * spec.margin, spec)
     padded = np.zeros((spec.height, bucket), np.float32)
-    padded[:, spec.margin : spec.margin + columns] = ink_of(scaled)
+    ink_of(scaled, out=padded[:, spec.margin : spec.margin + columns])
     return Prepared(padded, scale=columns / width, left=spec.margin)
 
 
@@ -60,9 +60,15 @@ def bucket_of(columns: int, spec: Input) -> int:
     return next((width for width in spec.buckets if width >= columns), spec.buckets[-1])
 
 
-def ink_of(gray: Gray) -> Ink:
-    """Paper to 0 and the darkest strokes to 1, whatever the scanner's exposure was."""
+def ink_of(gray: Gray, out: Ink | None = None) -> Ink:
+    """Paper to 0 and the darkest strokes to 1, whatever the scanner's exposure was.
+
+    Args:
+        out: where to put it, of the shape of `gray`; None for an array of its own.
+    """
     darkest, paper = percentiles(gray, (1, 70))
     contrast = max(float(paper - darkest), LEAST_CONTRAST)
-    ink: Ink = np.clip((np.float32(paper) - gray) / np.float32(contrast), 0, 1)
-    return ink
+    # in place: the memory of a line is new to the process each time, and costs more than the sums
+    ink: Ink = np.subtract(np.float32(paper), gray, out=out)
+    ink /= np.float32(contrast)
+    return np.clip(ink, 0, 1, out=ink)
