@@ -5,8 +5,12 @@ import threading
 from collections import defaultdict, deque
 from statistics import median
 
-TRY_EVERY = 256
-"""Of so many images the last few take the slower way, in case it is the faster one by now."""
+FIRST_PAUSE = 32
+"""Images after a change of way until the other is tried again: it may have been a bad moment."""
+LONGEST_PAUSE = {True: 2048, False: 256}
+"""Twice as many after each try that changes nothing, up to so many where all cores read, or one.
+That all have got slower shows without a try, so that few are enough: what one core takes half as
+long again for is felt."""
 WAKING = 3
 """Images after a change of way that are not judged: a core that has slept is slow to join."""
 JUDGED = 9
@@ -47,17 +51,26 @@ class _Ways:
         self._seconds: dict[bool, deque[float]] = {
             way: deque(maxlen=JUDGED) for way in (True, False)
         }
-        self._turn = 0
+        self._begun = 0
+        self._faster = True
+        self._since = 0
+        self._pause = FIRST_PAUSE
         self._way = True
         self._in_a_row = 0
 
     def next(self) -> bool:
-        self._turn += 1
-        if self._turn <= 2 * TRIES:
-            return self._turn <= TRIES
+        if self._begun < 2 * TRIES:
+            self._begun += 1
+            return self._begun <= TRIES
         faster = self._usual(True) <= self._usual(False)
-        trying = self._turn % TRY_EVERY >= TRY_EVERY - TRIES
-        return faster != trying
+        if faster != self._faster:
+            self._faster, self._since, self._pause = faster, 0, FIRST_PAUSE
+        self._since += 1
+        if self._since <= self._pause:
+            return faster
+        if self._since == self._pause + TRIES:
+            self._since, self._pause = 0, min(2 * self._pause, LONGEST_PAUSE[faster])
+        return not faster
 
     def took(self, way: bool, seconds: float) -> None:
         if way != self._way:
