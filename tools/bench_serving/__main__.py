@@ -17,7 +17,7 @@ from tools.bench_reading.page import check, replace_part
 from tools.bench_reading.problem import Problem, Unavailable
 from tools.bench_reading.reading import machine
 from tools.bench_serving.contenders import CONTENDERS
-from tools.bench_serving.endurance import Endurance
+from tools.bench_serving.endurance import CLIENTS, Endurance
 from tools.bench_serving.endurance import plot as draw
 from tools.bench_serving.images import KINDS, Images, Kind
 from tools.bench_serving.load import Answers, Target, generator, load, settle
@@ -151,7 +151,7 @@ def soak(
         with stack.running():
             memory, alone = stack.memory(), stack.alone()
             saturated = stack.saturated(10)
-            _tell(f"alone {1000 * alone:.1f} ms, 64 clients {saturated:.0f} images/s")
+            _tell(f"alone {1000 * alone:.1f} ms, {CLIENTS} clients {saturated:.0f} images/s")
             overload = stack.stream(2 * saturated, 60 * minutes, usual=alone)
             _tell(f"as fast again after {overload.recovered:.1f} s")
             swapping = stack.stream(2 * saturated, 60 * swap_minutes, swaps, calm=CALM)

@@ -11,6 +11,10 @@ from matplotlib.figure import Figure
 
 READ, REFUSED = 200, 503
 
+CLIENTS = 32
+"""Half of those that may wait: who is refused asks again at once, and what it takes to refuse so
+many is missing where images are read."""
+
 SETTLED = 5.0
 """Seconds after a change of version in which what the one before took is given back."""
 
@@ -89,7 +93,7 @@ class Endurance:
         rows = [
             ("ready after a start with the version in the cache", f"{self.cold_start:.2f} s"),
             ("resident memory, ready", _mb(self.memory_at_start)),
-            ("images read a second, 64 clients", f"{self.saturated:.0f}"),
+            (f"images read a second, {CLIENTS} clients", f"{self.saturated:.0f}"),
             ("requests sent a second, twice as many", f"{over.rate:.0f}"),
             ("accepted and read", f"{len(over.took(READ)) / over.seconds:.0f} a second"),
             ("p99 of the accepted", _ms(usual)),

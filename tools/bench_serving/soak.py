@@ -24,14 +24,15 @@ import psutil
 from recognizer.address import Address
 from recognizer.bundle import Bundle
 from tools.bench_reading.problem import Problem
-from tools.bench_serving.endurance import READ, Phase, Reply
+from tools.bench_serving.endurance import CLIENTS, READ, Phase, Reply
 from tools.bench_serving.load import Target, load
 from tools.bench_serving.servers import FORM, GREEDY, PACKAGES, Running, Spec, multipart, python
 from trainer.registry import Registry
 
 STREAM = "tools.bench_serving.stream"
 ADDRESS = "models:/handwriting/Production"
-CLIENTS = 64
+MOST_REFUSED = 0.05
+"""Of what was read."""
 LONE = 60
 """Requests one after another, by which the usual latency is known."""
 NEAR = 1.5
@@ -147,8 +148,11 @@ class Stack:
         return statistics.median(self.ask(number) for number in range(LONE))
 
     def saturated(self, seconds: float) -> float:
-        """Images read a second, however many are refused."""
-        return load(self.target, CLIENTS, seconds, self.folder).rate
+        """Images read a second where next to none is refused. Raises `Problem` where many are."""
+        found = load(self.target, CLIENTS, seconds, self.folder)
+        if found.refused > MOST_REFUSED * found.rate * seconds:
+            raise Problem(f"{found.refused} images were refused: that is no measure of the rate.")
+        return found.rate
 
     def _recovered(self, end: float, usual: float) -> float:
         """Seconds from the end of a load, by the monotonic clock, until requests are as usual."""
