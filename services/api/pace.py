@@ -8,9 +8,9 @@ from statistics import median
 FIRST_PAUSE = 32
 """Images after a change of way until the other is tried again: it may have been a bad moment."""
 LONGEST_PAUSE = {True: 2048, False: 256}
-"""Twice as many after each try that changes nothing, up to so many where all cores read, or one.
-That all have got slower shows without a try, so that few are enough: what one core takes half as
-long again for is felt."""
+"""Twice as many after each try that changes nothing, up to so many: where all cores read, and where
+one does. Few tries are enough of the one, as it shows without them when all cores have got slower;
+and each of those images takes half as long again."""
 WAKING = 3
 """Images after a change of way that are not judged: a core that has slept is slow to join."""
 JUDGED = 9

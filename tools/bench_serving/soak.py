@@ -151,7 +151,10 @@ class Stack:
         """Images read a second where next to none is refused. Raises `Problem` where many are."""
         found = load(self.target, CLIENTS, seconds, self.folder)
         if found.refused > MOST_REFUSED * found.rate * seconds:
-            raise Problem(f"{found.refused} images were refused: that is no measure of the rate.")
+            raise Problem(
+                f"Of {CLIENTS} clients {found.refused} images were refused: the API is too slow "
+                "here to find its rate by them."
+            )
         return found.rate
 
     def _recovered(self, end: float, usual: float) -> float:
