@@ -16,6 +16,7 @@ from keras import layers
 
 from trainer.ctc import ctc_loss
 from trainer.normalization import Normalization
+from trainer.recurrence import Lstm
 from trainer.sizes import DEFINITIONS, Precision, SizeName
 
 SHORTCUT_WEIGHT = 0.1
@@ -95,7 +96,7 @@ def _build(size: SizeName, classes: int, dropout: float | None) -> Crnn:
     x = features
     for _ in range(shape.depth):
         # bfloat16 gains nothing in steps this small, and was half as fast on a CPU
-        lstm = layers.LSTM(shape.units, return_sequences=True, dtype="float32")
+        lstm = Lstm(shape.units, return_sequences=True, dtype="float32")
         x = layers.Bidirectional(lstm)(x)
         x = layers.Dropout(dropout)(x)
     logits = layers.Dense(classes, name="logits", dtype="float32")(x)
