@@ -14,13 +14,20 @@ def limited() -> int:
     return int(said) if said.isdecimal() else 0
 
 
+def flags(described: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """What the processor has, in the words of Linux; nothing where it does not tell."""
+    with suppress(OSError):
+        told = re.search(
+            r"^(?:flags|Features)\s*:(.*)$", described.read_text("utf-8"), re.MULTILINE
+        )
+        return set(told[1].split()) if told else set()
+    return set()
+
+
 def computes_bfloat16(described: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether the processor has instructions for bfloat16; True where it does not tell."""
-    with suppress(OSError):
-        told = described.read_text("utf-8")
-        flags = r"^(flags|Features)\s*:.*\b(amx_bf16|avx512_bf16|bf16)\b"
-        return re.search(flags, told, re.MULTILINE) is not None
-    return True
+    known = flags(described)
+    return not known or bool(known & {"amx_bf16", "avx512_bf16", "bf16"})
 
 
 def limits(cores: int) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from trainer.convolution import Convolution
 from trainer.ctc import ctc_loss
 from trainer.normalization import Normalization
 from trainer.recurrence import Lstm
@@ -82,7 +83,8 @@ def _build(size: SizeName, classes: int, dropout: float | None) -> Crnn:
     x = ink
     for channels in shape.stem:
         # two halvings of the width make the time step of four columns
-        x = _conv(x, channels, strides=(2, 2))
+        halved = layers.Conv2D(channels, 3, (2, 2), padding="same", use_bias=False)(x)
+        x = layers.ReLU()(Normalization(momentum=0.98)(halved))
     for number, (channels, blocks) in enumerate(shape.stages):
         for _ in range(blocks):
             x = _residual(x, channels)
@@ -122,18 +124,13 @@ def reader(model: Crnn) -> keras.Model:
     return keras.Model(model.input, layers.Activation("log_softmax", name="log_probs")(logits))
 
 
-def _conv(x: Any, channels: int, *, strides: tuple[int, int] = (1, 1)) -> Any:
-    x = layers.Conv2D(channels, 3, strides, padding="same", use_bias=False)(x)
-    return layers.ReLU()(Normalization(momentum=0.98)(x))
-
-
 def _residual(x: Any, channels: int) -> Any:
     """Two convolutions and the way round them (He et al. 2015, arXiv:1512.03385)."""
     way_round = x
     if x.shape[-1] != channels:
         way_round = layers.Conv2D(channels, 1, use_bias=False)(x)
         way_round = Normalization(momentum=0.98)(way_round)
-    y = _conv(x, channels)
-    y = layers.Conv2D(channels, 3, padding="same", use_bias=False)(y)
+    y = Normalization(momentum=0.98)(Convolution(channels, 3)(x))
+    y = Convolution(channels, 3)(layers.ReLU()(y))
     y = Normalization(momentum=0.98)(y)
     return layers.ReLU()(layers.Add()([y, way_round]))
