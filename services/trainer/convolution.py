@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from trainer.backend import tensorflow_on_a_processor
 from trainer.cores import flags
 
 
@@ -32,15 +33,10 @@ class Convolution(layers.Conv2D):  # type: ignore[misc]  # keras ships no types
 
 def _turning_pays() -> bool:
     """Whether TensorFlow computes by oneDNN, without which it cannot, on a processor as above."""
-    by_one_dnn = os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1"
-    if not by_one_dnn or keras.backend.backend() != "tensorflow":
-        return False
     known = flags()
-    if "avx2" not in known or "avx512f" in known:
-        return False
-    import tensorflow as tf
-
-    return not tf.config.list_logical_devices("GPU")
+    of_that_kind = "avx2" in known and "avx512f" not in known
+    by_one_dnn = os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1"
+    return of_that_kind and by_one_dnn and tensorflow_on_a_processor()
 
 
 def _convolved(maps: Any, kernel: Any) -> Any:

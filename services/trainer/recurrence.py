@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from trainer.backend import tensorflow_on_a_processor
+
 
 @keras.saving.register_keras_serializable("handwriting")
 class Lstm(layers.LSTM):  # type: ignore[misc]  # keras ships no types
@@ -28,7 +30,7 @@ class Lstm(layers.LSTM):  # type: ignore[misc]  # keras ships no types
     ) -> Any:
         """Features (images, steps, features) to outputs (images, steps, units)."""
         usual = initial_state is None and mask is None and self._is_plain()
-        if not (usual and training and _on_a_cpu()):
+        if not (usual and training and tensorflow_on_a_processor()):
             return super().call(sequences, initial_state, mask, training)
         import tensorflow as tf
 
@@ -49,15 +51,6 @@ class Lstm(layers.LSTM):  # type: ignore[misc]  # keras ships no types
             and cell.activation is keras.activations.tanh
             and cell.recurrent_activation is keras.activations.sigmoid
         )
-
-
-def _on_a_cpu() -> bool:
-    """Whether TensorFlow computes on the processor; on a GPU Keras's layer is one kernel."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return not tf.config.list_logical_devices("GPU")
 
 
 def _recur(pushes: Any, kernel: Any) -> Any:

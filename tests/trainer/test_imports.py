@@ -15,9 +15,11 @@ OURS = ("api", "corrections", "recognizer", "trainer")
 
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch"}
 CORE = ["network", "training", "checkpoint", "transfer", "batches", "augment", "metrics", "recipe"]
-CORE += ["sizes", "state", "ctc", "normalization", "average", "fit", "corpus", "pack"]
-# Ask which backend runs before they take the faster kernel of one: seen by the test on JAX.
-ASKS = {"trainer.ctc": {"tensorflow"}, "trainer.normalization": {"tensorflow"}}
+CORE += ["sizes", "state", "average", "fit", "corpus", "pack"]
+# Ask which backend runs before they take the faster way of one: seen by the test on JAX.
+ASKING = ["backend", "ctc", "normalization", "convolution", "recurrence"]
+CORE += ASKING
+ASKS = {f"trainer.{name}": {"tensorflow"} for name in ASKING}
 
 
 @cache
