@@ -90,10 +90,10 @@ def _recur(pushes: Any, kernel: Any) -> Any:
             i, f, g, o = tf.split(gates, 4, -1)
             bent = tf.tanh(cells)
             before = tf.concat([nothing[None], cells[:-1]], 0)
-            # of z by c, three times, and by h
+            # what c, three times, and h get of each gate before it is bent
             slopes = [g * i * (1 - i), before * f * (1 - f), i * (1 - g * g), bent * o * (1 - o)]
             slope = tf.concat(slopes, -1)
-            through = o * (1 - bent * bent)  # of h by c
+            through = o * (1 - bent * bent)  # what h gets of c
             turned = tf.transpose(kernel)
 
             def back(step: Any, dh: Any, dc: Any, dzs: Any) -> Any:
