@@ -76,13 +76,28 @@ def test_maps_are_turned_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not has(monkeypatch, "avx", "avx2", by_one_dnn="0")
 
 
-def test_elsewhere_it_is_that_of_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("known", "options"),
+    [
+        ("avx512f", {}),
+        ("avx", {"strides": 2}),
+        ("avx", {"dilation_rate": 2}),
+        ("avx", {"padding": "valid"}),
+        ("avx", {"use_bias": True, "bias_initializer": "ones"}),
+        ("avx", {"activation": "relu"}),
+    ],
+    ids=str,
+)
+def test_elsewhere_and_otherwise_it_is_that_of_keras(
+    monkeypatch: pytest.MonkeyPatch, known: str, options: dict[str, Any]
+) -> None:
     from trainer import convolution
 
-    monkeypatch.setattr(convolution, "flags", lambda: {"avx512f"})
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setattr(convolution, "flags", lambda: {"avx2", known})
     monkeypatch.setattr(convolution, "_convolved", lambda *_: pytest.fail("turned"))
-    fast = convolution.Convolution(5, 3)
-    usual = keras.layers.Conv2D(5, 3, padding="same", use_bias=False)
+    fast = convolution.Convolution(5, 3, **options)
+    usual = keras.layers.Conv2D(5, 3, **{"padding": "same", "use_bias": False, **options})
     maps: Any = np.random.default_rng(0).normal(size=(2, 4, 9, 3)).astype(np.float32)
     for layer in (fast, usual):
         layer.build(maps.shape)
