@@ -23,7 +23,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-full test-compose lint train retrain splits sweep promote transcribe lock clean
-.PHONY: bench bench-reading bench-train bench-curve bench-serving bench-soak bench-transcribe
+.PHONY: starter bench bench-reading bench-train bench-curve bench-serving bench-soak bench-transcribe
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,9 @@ promote: $(RUNTIME) ## Make a version the one that is served (VERSION=7)
 
 transcribe: $(RAY) ## Read a corpus of images (ARGS="scans --out readings.parquet"; ARGS=--help)
 	@exec $(WITH_ENV) $(PY) -m trainer transcribe $(or $(ARGS),--help)
+
+starter: $(RUNTIME) ## Make the starter model anew, from its sources on (ARGS="--minutes 600"; ARGS=--help)
+	@exec $(WITH_ENV) $(PY) -m tools.starter make $(ARGS)
 
 bench: $(RUNTIME) ## Measure where the time of an image goes (ARGS=--help)
 	@exec $(WITH_ENV) $(PY) -m tools.bench $(ARGS)

@@ -6,7 +6,8 @@ import pytest
 
 from recognizer.bundle import Bundle
 from recognizer.manifest import CARD
-from tools.starter import MOST_BYTES, Words, completed
+from tools.starter.__main__ import MOST_BYTES
+from tools.starter.card import Words, completed
 from trainer.bootstrap import STARTER_BUNDLE
 from trainer.card import model_card
 from trainer.corpus import Corpus
@@ -18,7 +19,10 @@ def test_a_card_is_completed_with_what_only_people_know() -> None:
     corpus = Corpus.of([SyntheticDataset(train=5, val=1, test=1)])
     card = model_card(corpus, Recipe(), epochs=3, start="random weights", scores={})
     text = completed(
-        card, words=Words(70, 7, ("hooker", "poilus")), history="in one training of 3 epochs"
+        card,
+        words=Words(70, 7, ("hooker", "poilus")),
+        history="in one training of 3 epochs",
+        fonts=4,
     )
     assert text.startswith("# Handwriting recogniser, starter model\n")
     for told in (
@@ -49,7 +53,7 @@ def test_words_name_the_sets_that_they_come_of(tmp_path: Path) -> None:
 
 def test_another_text_is_refused() -> None:
     with pytest.raises(ValueError, match="no row for synthetic"):
-        completed("# Card\n", words=Words(1, 1, ()), history="")
+        completed("# Card\n", words=Words(1, 1, ()), history="", fonts=0)
 
 
 def test_the_starter_has_such_a_card_and_is_small() -> None:

@@ -4,7 +4,6 @@ import datetime
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -140,8 +139,8 @@ def train(
     without: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also the last network without this: augmentation, averaging, muon, synthetic; "
-            "repeat it."
+            help="Leave this out of each network's training: augmentation, averaging, muon, "
+            "synthetic; repeat it for a training without each."
         ),
     ] = None,
     plain: Annotated[
@@ -156,15 +155,24 @@ def train(
     """
     with reported():
         known = settings()
-        from tools.bench_reading.trial import INGREDIENTS, Trial, corpus_of, train_each
+        from tools.bench_reading.trial import INGREDIENTS, Ingredient, Trial, corpus_of, train_each
 
-        left_out = [choice("--without", each, INGREDIENTS) for each in without or []]
+        left_out: list[Ingredient | None] = [
+            choice("--without", each, INGREDIENTS) for each in without or []
+        ]
         corpus = corpus_of(_names(dataset), known.data_dir)
         trials = [
-            Trial(name, minutes, seed=seed, plain=plain, precision=_precision(bfloat16))
+            Trial(
+                name,
+                minutes,
+                seed=seed,
+                plain=plain,
+                without=each,
+                precision=_precision(bfloat16),
+            )
             for name in network or ["tutorial", "small"]
+            for each in left_out or [None]
         ]
-        trials += [replace(trials[-1], without=each) for each in left_out]
         trained = train_each(trials, corpus, WORK)
         models = " ".join(f"-m {name}={done.bundle}" for name, done in trained.items())
         console.print(f'Now: make bench-reading ARGS="{models} -d ..."', soft_wrap=True)

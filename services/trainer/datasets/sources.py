@@ -249,7 +249,10 @@ _ALL = (
         "a92e581bf73caf1193ce69ee967e6f1c4cd0b83b2e0489f73096329f301284ae",
         about="French, 18th century, ten documents",
         megabytes=750,  # at least, as above
-        licence="FONDUE-FR-MSS-18 (Nahon, Cicchini, Jaureguy and others), CC BY 4.0",
+        licence=(
+            "FONDUE-FR-MSS-18 (Nahon, Cicchini, Jaureguy and others), annotation CC BY 4.0; the "
+            "images belong to their libraries"
+        ),
         kinds=("DefaultLine",),
     ),
 )

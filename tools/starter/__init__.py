@@ -1,0 +1,1 @@
+"""The starter model made anew: one command over declared sources (recipe.toml)."""
