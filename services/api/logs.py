@@ -1,17 +1,25 @@
 """Structured logs: one line an event, JSON or for reading at a console."""
 
 import logging
+import select
 import sys
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 
-class _Handler(logging.StreamHandler[TextIO]):
+class _Handler(logging.Handler):
     """The one handler of this module, told apart from those of others."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            _ERROR.write(self.format(record).encode())
+        except Exception:
+            self.handleError(record)
 
 
 def configure(level: str, form: Literal["json", "console"]) -> None:
@@ -45,17 +53,67 @@ def written(when: float) -> str:
     return datetime.fromtimestamp(when, UTC).isoformat().replace("+00:00", "Z")
 
 
+PATIENCE = 100
+"""Milliseconds for which whoever reads the log may keep a line waiting; the next ones wait no more
+until there is room again."""
+
+
+class _Error:
+    """Standard error. Safe to share by threads.
+
+    A line that cannot be written is lost, and nothing else with it: no request may fail because a
+    disk is full, or hang because nobody reads the log. The next line that can be written says first
+    how many were lost.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._lost = 0
+        self._cut = False
+
+    def write(self, line: bytes) -> None:
+        """Write a line, to which the end of the line is added here."""
+        with self._lock:
+            if self._lost and _has_room(0):
+                lost, self._lost = self._lost, 0
+                structlog.get_logger("api.logs").warning("log lines lost", lines=lost)
+            # whatever was left of a line that was cut off ends first
+            data = b"\n" * self._cut + line + b"\n"
+            written = 0
+            patience = 0 if self._lost else PATIENCE
+            with suppress(OSError, ValueError):
+                while written < len(data) and _has_room(patience):
+                    sys.stderr.buffer.write(data[written : written + select.PIPE_BUF])
+                    sys.stderr.buffer.flush()
+                    written += select.PIPE_BUF
+            if written:
+                self._cut = written < len(data)
+            if written < len(data):
+                self._lost += 1
+
+
+def _has_room(patience: int) -> bool:
+    """Whether PIPE_BUF bytes can be written at once, within so many milliseconds: into a pipe that
+    nobody reads they cannot."""
+    poll = select.poll()
+    try:
+        poll.register(sys.stderr.fileno(), select.POLLOUT)
+    except (OSError, ValueError):
+        return True  # something else than a file stands in for it
+    return bool(poll.poll(patience))
+
+
+_ERROR = _Error()
+
+
 class _Lines:
-    """Writes to standard error. A line that cannot be written is lost, and nothing else with it:
-    no request may fail because a disk is full or nobody reads the log."""
+    """What structlog gives its lines to."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def msg(self, line: bytes) -> None:
-        with suppress(OSError, ValueError):
-            sys.stderr.buffer.write(line + b"\n")  # at once: lines of two threads do not mix
-            sys.stderr.buffer.flush()
+        _ERROR.write(line)
 
     debug = info = warning = error = critical = log = msg
 
@@ -77,7 +135,7 @@ def _encoded(_logger: WrappedLogger, _method: str, line: Any) -> bytes:
 
 def _configure_library(level: str, shared: list[Processor], rendered: list[Processor]) -> None:
     """The standard library's loggers: the same lines, the quiet ones quiet."""
-    handler = _Handler(sys.stderr)
+    handler = _Handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

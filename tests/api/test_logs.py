@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import select
+import subprocess
+import sys
 from datetime import UTC, datetime
+from subprocess import PIPE
 
 import httpx
 import pytest
@@ -67,3 +71,48 @@ async def test_a_line_tells_when_its_request_was_answered(
     (line,) = [line for line in found if line["logger"] == "api.access"]
     assert line["timestamp"].endswith("Z")
     assert 0 <= (after - datetime.fromisoformat(line["timestamp"])).total_seconds() < LOG_SECONDS
+
+
+WRITER = """
+import logging, sys
+import structlog
+from api import logs
+
+logs.configure("INFO", "json")
+log = structlog.get_logger("test")
+for number in range(3000):
+    log.info("line", number=number)
+    if number % 100 == 0:
+        log.info("long", number=number, text="x" * 80_000)
+logging.getLogger("uvicorn.error").warning("of the library")
+print("went on", flush=True)
+sys.stdin.readline()
+log.info("last")
+"""
+
+
+def test_nobody_waits_for_whoever_does_not_read_the_log() -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER], stdin=PIPE, stdout=PIPE, stderr=PIPE, bufsize=0
+    )
+    assert writer.stdin
+    assert writer.stdout
+    assert writer.stderr
+    with writer.stdin, writer.stdout, writer.stderr:
+        assert select.select([writer.stdout], [], [], 60)[0], "it waits for the log"
+        assert writer.stdout.readline() == b"went on\n"
+        early = writer.stderr.read(1 << 20)  # what the pipe holds makes room for the next lines
+        writer.stdin.write(b"\n")
+        rest = writer.stderr.read()
+        assert writer.wait(10) == 0
+    whole, cut = [], 0
+    for line in (early + rest).splitlines():
+        try:
+            whole.append(json.loads(line))
+        except ValueError:
+            cut += 1
+    assert cut == 1  # the one that filled the pipe
+    assert [line["event"] for line in whole[-2:]] == ["log lines lost", "last"]
+    assert next(line["number"] for line in whole if line["event"] == "line") == 0
+    seen = sum(line["event"] in ("line", "long") for line in whole)
+    assert seen + whole[-2]["lines"] == 3000 + 30 + 1

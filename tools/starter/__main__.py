@@ -140,13 +140,16 @@ def _train(
 ) -> None:
     from trainer.checkpoint import Checkpoint
 
+    resume = Checkpoint(place.run).exists()
+    if resume:
+        console.print(f"Going on from {place.run}; remove it to train anew.", markup=False)
     training = place.training(
         recipe,
         minutes=minutes or recipe.minutes,
         fonts=fonts,
         start=start,
         bfloat16=bfloat16,
-        resume=Checkpoint(place.run).exists(),
+        resume=resume,
     )
     _run(training)
 
