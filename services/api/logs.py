@@ -97,7 +97,7 @@ def _has_room(patience: int) -> bool:
     nobody reads they cannot."""
     poll = select.poll()
     try:
-        poll.register(sys.stderr.fileno(), select.POLLOUT)
+        poll.register(sys.stderr.buffer.fileno(), select.POLLOUT)
     except (OSError, ValueError):
         return True  # something else than a file stands in for it
     return bool(poll.poll(patience))

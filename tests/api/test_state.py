@@ -1,6 +1,7 @@
 """What the service says of itself: health, model, numbers, request ids, documentation."""
 
 import errno
+import io
 import json
 import os
 import re
@@ -136,6 +137,9 @@ class FullDisk:
 
     def flush(self) -> None:
         raise AssertionError("nothing was written")
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
 
 
 async def test_a_log_that_cannot_be_written_fails_nothing(
