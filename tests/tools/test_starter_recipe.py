@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from recognizer.bundle import Bundle
 from recognizer.manifest import CARD
 from tools.starter.__main__ import app
-from tools.starter.recipe import DECLARED, StarterRecipe, Workplace
+from tools.starter.recipe import DECLARED, StarterRecipe, Workplace, part
 from trainer.checkpoint import STATE
 from trainer.cli import app as trainer
 from trainer.datasets.base import SPLITS, DatasetError
@@ -76,12 +76,12 @@ def test_the_declared_recipe_is_of_sets_that_can_be_fetched_and_options_that_the
     fetched = [command[2] for command in place.fetching(recipe)]
     assert fetched == [*recipe.lines, "emnist"]
     cut = place.cutting(recipe, tmp_path)
-    assert [command[1] for command in cut] == ["pack"] * len(recipe.lines) + ["words"]
+    assert [command[1] for command, _ in cut] == ["pack"] * len(recipe.lines) + ["words"]
     training = place.training(
         recipe, minutes=5, fonts=tmp_path / "fonts", start=tmp_path, bfloat16=True, resume=False
     )
     assert f"synthetic:60000:{tmp_path}/fonts@0.1" in training
-    for command in (*cut, training):
+    for command in (*(each for each, _ in cut), training):
         result = CliRunner().invoke(trainer, list(command[1:]))
         assert result.exit_code == 1  # there is no such folder; 2 would be a wrong option
 
@@ -113,7 +113,7 @@ def test_what_is_prepared_is_not_prepared_again_and_what_was_cut_off_is(
     recipe: Path, data: Path, tmp_path: Path
 ) -> None:
     place = Workplace(data, tmp_path / "made")
-    half = place.packed("cremma_mss20") / "lines-cremma_mss20"
+    half = part(place.packed("cremma_mss20")) / "lines-cremma_mss20"
     half.mkdir(parents=True)
     (half / "train-000000.webp").write_bytes(b"cut off")
     command = ["prepare", "--recipe", str(recipe), "--folder", str(place.folder)]
@@ -124,7 +124,18 @@ def test_what_is_prepared_is_not_prepared_again_and_what_was_cut_off_is(
             {"train": 12, "val": 4, "test": 0}
         )
     assert LinesDataset(place.words).samples("train")
+    assert not list(place.folder.rglob("*.part"))
     assert "$ python" not in _done(command)
+
+
+def test_what_it_did_not_write_is_not_removed(recipe: Path, data: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "made" / "lines" / "celestine" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.touch()
+    ended = _run(["prepare", "--recipe", str(recipe), "--folder", str(tmp_path / "made")])
+    assert ended.returncode == 1
+    assert "is not empty" in ended.stderr
+    assert mine.exists()
 
 
 def test_a_step_that_fails_is_named_and_ends_it(recipe: Path, data: Path, tmp_path: Path) -> None:

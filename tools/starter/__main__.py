@@ -19,7 +19,7 @@ import typer
 from recognizer.bundle import Bundle, seal
 from recognizer.manifest import CARD
 from tools.starter.card import Words, completed
-from tools.starter.recipe import DECLARED, Command, StarterRecipe, Workplace, whole
+from tools.starter.recipe import DECLARED, Command, StarterRecipe, Workplace, part
 from trainer.cli.common import Datasets, Failure, console, reported, settings
 from trainer.cli.portable import STARTER
 from trainer.datasets.lines import INDEX
@@ -121,13 +121,15 @@ def _opened(declared: Path, folder: Path | None) -> tuple[StarterRecipe, Workpla
 
 
 def _prepare(recipe: StarterRecipe, place: Workplace, finder: Path) -> None:
+    from trainer.pack import refuse_used
+
     for command in place.fetching(recipe):
         _run(command)
-    for folder in (*map(place.packed, recipe.lines), place.words):
-        if folder.exists() and not whole(folder):  # cut off; the trainer writes into none in use
-            shutil.rmtree(folder)
-    for command in place.cutting(recipe, finder):
+    for command, folder in place.cutting(recipe, finder):
+        refuse_used(folder)  # what is there is no set of lines, and not ours to remove
+        shutil.rmtree(part(folder), ignore_errors=True)  # cut off before
         _run(command)
+        part(folder).replace(folder)
 
 
 def _train(

@@ -100,21 +100,25 @@ class Workplace:
             if state_of(SOURCES[name], self.data) != "yes"
         ]
 
-    def cutting(self, recipe: StarterRecipe, finder: Path) -> list[Command]:
+    def cutting(self, recipe: StarterRecipe, finder: Path) -> list[tuple[Command, Path]]:
         """Lines out of pages, then words out of lines; of what is not cut yet.
 
         Args:
             finder: the bundle that finds the words.
+
+        Returns:
+            Commands that write into `part` of a folder, and that folder.
         """
-        commands: list[Command] = [
-            ("trainer", "pack", _path(self.packed(name)), "-d", name)
-            for name in recipe.lines
-            if not whole(self.packed(name))
-        ]
+        commands: list[tuple[Command, Path]] = []
+        for name in recipe.lines:
+            folder = self.packed(name)
+            if not whole(folder):
+                commands.append((("trainer", "pack", _path(part(folder)), "-d", name), folder))
         if not whole(self.words):
             sources = [f"lines:{_path(self.packed(name))}" for name in recipe.words.sets]
-            found = ("trainer", "words", _path(self.words), *_named(sources), "-m", _path(finder))
-            commands.append(found)
+            target = _path(part(self.words))
+            found = ("trainer", "words", target, *_named(sources), "-m", _path(finder))
+            commands.append((found, self.words))
         return commands
 
     def training(
@@ -173,6 +177,11 @@ class Workplace:
 def whole(folder: Path) -> bool:
     """Whether lines or words were written there to their end."""
     return (folder / INDEX).is_file()
+
+
+def part(folder: Path) -> Path:
+    """Where it is written until it is whole."""
+    return folder.with_name(f"{folder.name}.part")
 
 
 def _named(sources: list[str]) -> list[str]:
