@@ -1,6 +1,6 @@
 """A convolution trained by the fastest way that the backend has."""
 
-import os
+from functools import cache
 from typing import Any
 
 import keras
@@ -43,11 +43,32 @@ class Convolution(layers.Conv2D):  # type: ignore[misc]  # keras ships no types
 
 
 def _turning_pays() -> bool:
-    """Whether TensorFlow computes by oneDNN, without which it cannot, on a processor as above."""
+    """Whether TensorFlow computes, and can do so in planes, on a processor as above."""
     known = flags()
     of_that_kind = "avx2" in known and "avx512f" not in known
-    by_one_dnn = os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1"
-    return of_that_kind and by_one_dnn and tensorflow_on_a_processor()
+    return of_that_kind and tensorflow_on_a_processor() and _knows_planes()
+
+
+@cache
+def _knows_planes() -> bool:
+    """Whether there is a kernel of oneDNN for it, which TensorFlow settled when it was imported:
+    the environment may say something else by now."""
+    import tensorflow as tf
+
+    with tf.init_scope():
+        maps = tf.zeros((1, 1, 1, 1))
+        try:
+            tf.raw_ops.Conv2DBackpropFilter(
+                input=maps,
+                filter_sizes=[1, 1, 1, 1],
+                out_backprop=maps,
+                strides=[1, 1, 1, 1],
+                padding="SAME",
+                data_format="NCHW",
+            )
+        except tf.errors.OpError:
+            return False
+    return True
 
 
 def _convolved(maps: Any, kernel: Any) -> Any:

@@ -47,10 +47,10 @@ print("in planes" if orders == [b"NCHW"] else orders)
 """
 
 
-def has(monkeypatch: pytest.MonkeyPatch, *flags: str, by_one_dnn: str = "1") -> bool:
+def has(monkeypatch: pytest.MonkeyPatch, *flags: str, by_one_dnn: bool = True) -> bool:
     from trainer import convolution
 
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", by_one_dnn)
+    monkeypatch.setattr(convolution, "_knows_planes", lambda: by_one_dnn)
     monkeypatch.setattr(convolution, "flags", lambda: set(flags))
     return convolution._turning_pays()
 
@@ -73,7 +73,24 @@ def test_maps_are_turned_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert has(monkeypatch, "avx", "avx2")
     assert not has(monkeypatch, "avx", "avx2", "avx512f")
     assert not has(monkeypatch, "avx")
-    assert not has(monkeypatch, "avx", "avx2", by_one_dnn="0")
+    assert not has(monkeypatch, "avx", "avx2", by_one_dnn=False)
+
+
+@pytest.mark.skipif("avx2" not in flags(), reason="of kernels for processors with AVX2")
+@pytest.mark.parametrize("by_one_dnn", ["0", "1"])
+def test_what_tensorflow_can_is_asked_of_it(by_one_dnn: str) -> None:
+    asked = (
+        "import os, tensorflow; tensorflow.zeros(1);"
+        "os.environ['TF_ENABLE_ONEDNN_OPTS'] = '1';"  # too late
+        "from trainer.convolution import _knows_planes; print(_knows_planes())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", asked],
+        env={"TF_ENABLE_ONEDNN_OPTS": by_one_dnn, "PYTHONPATH": str(SERVICES)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout.split() == [str(by_one_dnn == "1")], ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -93,7 +110,7 @@ def test_elsewhere_and_otherwise_it_is_that_of_keras(
 ) -> None:
     from trainer import convolution
 
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setattr(convolution, "_knows_planes", lambda: True)
     monkeypatch.setattr(convolution, "flags", lambda: {"avx2", known})
     monkeypatch.setattr(convolution, "_convolved", lambda *_: pytest.fail("turned"))
     fast = convolution.Convolution(5, 3, **options)
